@@ -8,7 +8,7 @@ from typing import Any
 from studio.cli.register import View
 from studio.cli.terminal import one_line, table
 from studio.commands.base import Json
-from studio.core.answers import as_calls, thought, with_thought
+from studio.core.answers import as_calls, read, thought, with_thought
 from studio.core.formatting import percent_text
 
 
@@ -85,7 +85,8 @@ def _message(value: Any) -> str:
     """A message as `role: content`, its thinking before the content and its calls after; anything
     else as it is."""
     if isinstance(value, dict) and "role" in value:
-        text = with_thought(str(value.get("content") or ""), thought(value))
+        said = read(str(value.get("content") or "")).text
+        text = with_thought(said, thought(value))
         parts = [text, *map(as_calls, value.get("tool_calls") or ())]
         return f"{value['role']}: {' '.join(part for part in parts if part)}"
     return str(value)

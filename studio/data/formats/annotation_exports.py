@@ -73,6 +73,17 @@ def _argilla_two(row: Row) -> Said:
     return _argilla(fields, dict(row.get("responses") or {}))
 
 
+def _argilla_record(row: Row) -> Said:
+    """A record as Argilla 1's Python client writes it: a person's answers lie together."""
+    questions: Row = {}
+    for person in row["responses"]:
+        for name, given in (person.get("values") or {}).items():
+            value = given.get("value") if isinstance(given, dict) else given
+            said = {"value": value, "status": person.get("status")}
+            questions.setdefault(name, []).append(said)
+    return _argilla(dict(row["fields"]), questions)
+
+
 def _argilla_one(row: Row) -> Said:
     asked = {name: value for name, value in row.items() if _responses(value)}
     about = tuple(f"{name}-suggestion" for name in asked)
@@ -125,8 +136,7 @@ def _argilla(fields: Row, questions: Row) -> Said:
 
 def _response(name: str, value: object, said: Said) -> None:
     if isinstance(value, list):
-        first = _first_ranked(value, said.fields)
-        said.votes += first
+        first = _ranked(value, said)
         if value and not first:
             said.unread[
                 f'"{name}" ({"spans" if isinstance(value[0], dict) else "several labels"})'
@@ -140,14 +150,18 @@ def _response(name: str, value: object, said: Said) -> None:
         said.wrote(name, [value]) if written else said.chose(name, value)
 
 
-def _first_ranked(value: list[object], fields: Row) -> list[str]:
-    """The answer ranked first; a tie where several are. Argilla 2 lists fields from the best on."""
-    if value and all(isinstance(one, str) and one in fields for one in value):
-        return [str(value[0])]
-    ranks = [one for one in value if isinstance(one, dict) and isinstance(one.get("rank"), int)]
-    best = min((one["rank"] for one in ranks), default=None)
-    first = [str(one.get("value")) for one in ranks if one["rank"] == best]
-    return first[:1] if len(first) == 1 else ["tie"] * bool(first)
+def _ranked(value: list[object], said: Said) -> bool:
+    """Whether a ranking could be read: of two answers as a vote for the first, of more by their
+    places. Argilla 2 lists fields from the best on."""
+    if value and all(isinstance(one, str) and one in said.fields for one in value):
+        place: dict[str, float] = {str(name): at for at, name in enumerate(value, 1)}
+    else:
+        ranks = [one for one in value if isinstance(one, dict) and isinstance(one.get("rank"), int)]
+        place = {str(one.get("value")): one["rank"] for one in ranks}
+    if place and not said.ranks_fields(place):
+        first = [name for name, at in place.items() if at == min(place.values())]
+        said.votes.append(first[0] if len(first) == 1 else "tie")
+    return bool(place)
 
 
 def _responses(value: object) -> bool:
@@ -171,6 +185,16 @@ def _is_argilla_two(row: Row) -> bool:
     )
 
 
+def _is_argilla_record(row: Row) -> bool:
+    fields, responses = row.get("fields"), row.get("responses")
+    return (
+        isinstance(fields, dict)
+        and isinstance(responses, list)
+        and bool(responses)
+        and all(isinstance(one, dict) and "values" in one for one in responses)
+    )
+
+
 def _is_argilla_one(row: Row) -> bool:
     return any(map(_responses, row.values()))
 
@@ -182,12 +206,14 @@ def _is_argilla_hub(row: Row) -> bool:
 _KNOWN = {
     "Label Studio": label_studio_export.is_task,
     "Argilla 2": _is_argilla_two,
+    "Argilla 1, a record each": _is_argilla_record,
     "Argilla 1": _is_argilla_one,
     "Argilla 2 on the Hub": _is_argilla_hub,
 }
 _OPENED: dict[str, Callable[[Row], Said]] = {
     "Label Studio": label_studio_export.read,
     "Argilla 2": _argilla_two,
+    "Argilla 1, a record each": _argilla_record,
     "Argilla 1": _argilla_one,
     "Argilla 2 on the Hub": _argilla_hub,
 }

@@ -15,8 +15,9 @@ from studio.data.types import Row
 class Said:
     """A record's fields with the answers to it, by the control or question that was answered.
 
-    `votes` name answers, `choices` classes, `scores` rate, `written` are texts, `orders` list the
-    texts of `ranked` from the best on. `unread` counts what none of these holds.
+    `votes` name answers, `choices` classes, `scores` rate, `written` are texts, each of `places`
+    holds the place of every text of `ranked`, 1 being the best. `unread` counts what none of these
+    holds.
     """
 
     fields: Row
@@ -25,7 +26,7 @@ class Said:
     scores: dict[str, list[float]] = field(default_factory=dict)
     written: dict[str, list[str]] = field(default_factory=dict)
     ranked: list[str] = field(default_factory=list)
-    orders: list[list[int]] = field(default_factory=list)
+    places: list[list[float]] = field(default_factory=list)
     unread: Counter[str] = field(default_factory=Counter)
 
     def chose(self, name: str, choice: str) -> None:
@@ -40,6 +41,17 @@ class Said:
         known = self.written.setdefault(name, [])
         known += [text for text in texts if text.strip() and text not in known]
 
+    def ranks_fields(self, place: dict[str, float]) -> bool:
+        """Keep the places of three fields or more; two are a vote. False where they do not fit."""
+        named = [name for name in self.fields if name in place]
+        texts = [self.fields[name] for name in named]
+        fits = len(named) == len(place) > 2 and all(isinstance(text, str) for text in texts)
+        if not fits or (self.ranked and self.ranked != texts):
+            return False
+        self.ranked = texts
+        self.places.append([place[name] for name in named])
+        return True
+
     def as_written(self, names: Iterable[str]) -> None:
         """Take short answers for texts where others to the same question are texts."""
         for name in names:
@@ -48,7 +60,8 @@ class Said:
 
     def row(self) -> Row:
         """The fields, and what was said in columns beside them."""
-        row = dict(self.fields)
+        # Fields that were ranked stand in `answers`.
+        row = {name: held for name, held in self.fields.items() if held not in self.ranked}
         if self.votes:
             row["votes"] = self.votes
         single = "choice" if self.votes else "label"
@@ -66,10 +79,9 @@ class Said:
 
     def _ranks(self) -> Row:
         """Ranked answers with the mean of their places, the lowest being the best."""
-        if not self.orders:
+        if not self.places:
             return {}
-        places = [[order.index(at) + 1 for at in sorted(order)] for order in self.orders]
-        means = [sum(each) / len(places) for each in zip(*places, strict=True)]
+        means = [sum(each) / len(self.places) for each in zip(*self.places, strict=True)]
         return {"answers": self.ranked, "ranks": means}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from studio.data.formats import column_names
+from studio.data.formats.base import Mapping
 from studio.data.formats.column_profile import Profile
 
 
@@ -21,6 +22,14 @@ def answer_columns(profile: Profile) -> list[str]:
         if len(found) >= 2:
             return [name for _, name in sorted(found)]
     return _of_models(profile)
+
+
+def numbered_answers(mapping: Mapping) -> list[str]:
+    """The columns that a mapping calls answer1, answer2, ..., in this order."""
+    numbered = sorted(
+        (int(f[6:]), c) for f, c in mapping.items() if f.startswith("answer") and f[6:].isdigit()
+    )
+    return [column for _, column in numbered]
 
 
 def _of_models(profile: Profile) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 
 from studio.data.formats import column_names
-from studio.data.formats.answer_columns import answer_columns, vote_columns
+from studio.data.formats.answer_columns import answer_columns, numbered_answers, vote_columns
 from studio.data.formats.base import Family, Mapping, Match, Row, asked, listed
 from studio.data.formats.chat_turns import Message
 from studio.data.formats.column_profile import Profile
@@ -21,6 +21,7 @@ from studio.data.formats.ranking import (
     VERDICT_FIELDS,
     listed_answers,
     pair_from_list,
+    pair_from_numbers,
     pair_from_scores,
     pair_from_verdict,
     verdict_column,
@@ -102,7 +103,7 @@ def _sure(verdict: Mapping) -> float:
 
 def _ways_by_hand(profile: Profile, mapping: Mapping) -> list[Match]:
     """How the verdicts of columns mapped by hand may be read."""
-    column, answers = profile.columns.get(mapping.get("better", "")), _answers(mapping)
+    column, answers = profile.columns.get(mapping.get("better", "")), numbered_answers(mapping)
     if column is None or len(answers) < 2 or "better_first" in mapping:
         return []
     why = f'Mapped by hand: "{column.name}" names the better one of {listed(answers)}{{}}.'
@@ -200,9 +201,11 @@ def _convert_ranked(row: Row, mapping: Mapping) -> Row:
             mapping.get("rejected_one", "lowest"),
         )
     else:
-        columns = _answers(mapping)
+        columns = numbered_answers(mapping)
         if "better" in mapping:
             at, other = pair_from_verdict(row, mapping, columns)
+        elif "scores" in mapping or "ranks" in mapping:
+            at, other = pair_from_numbers(row, mapping, len(columns))
         else:
             at, other = pair_from_scores(row, mapping, len(columns))
         better, worse = side_messages(row, columns[at]), side_messages(row, columns[other])
@@ -250,18 +253,11 @@ def _index(row: Row, mapping: Mapping) -> int | None:
         raise RowError("wrong_type", f'"{column}" is no number of an answer.', column) from None
 
 
-def _answers(mapping: Mapping) -> list[str]:
-    numbered = sorted(
-        (int(f[6:]), c) for f, c in mapping.items() if f.startswith("answer") and f[6:].isdigit()
-    )
-    return [column for _, column in numbered]
-
-
 def _convert(row: Row, mapping: Mapping) -> Row:
     if "answers" in mapping:
         sides = listed_answers(row.get(mapping["answers"]), mapping["answers"])
     else:
-        sides = [side_messages(row, column) for column in _answers(mapping)]
+        sides = [side_messages(row, column) for column in numbered_answers(mapping)]
     prompt = prompt_messages(row, mapping) if "prompt" in mapping else _shared(sides)
     result: Row = {"prompt": prompt}
     for at, side in enumerate(sides, 1):

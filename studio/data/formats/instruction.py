@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from studio.core import answers
 from studio.data.formats import column_names, text_calls, thoughts
 from studio.data.formats.base import Family, Mapping, Match, Row, asked, listed, mapped
 from studio.data.formats.chat import tools_of
@@ -126,7 +127,10 @@ def _repeats(profile: Profile, prompt: str, answer: str) -> bool:
     if one.mean_characters < 15 or len(one.values) != len(other.values):
         return False
     pairs = zip(one.values, other.values, strict=True)
-    inside = sum(isinstance(a, str) and isinstance(b, str) and a in b != a for a, b in pairs)
+    # A thought may well say the question again.
+    both = ((a, b) for a, b in pairs if isinstance(a, str) and isinstance(b, str))
+    told = ((a, answers.read(b).spoken) for a, b in both)
+    inside = sum(a in b != a for a, b in told)
     return inside >= 0.9 * len(one.values)
 
 

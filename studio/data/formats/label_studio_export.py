@@ -36,7 +36,7 @@ def read(row: Row) -> Said:
                 _result(result, said)
     if row.get("predictions"):
         said.unread["predictions (of a model)"] += 1
-    for items in [name for name, value in said.fields.items() if said.orders and _items(value)]:
+    for items in [name for name, value in said.fields.items() if said.places and _items(value)]:
         del said.fields[items]  # they stand in `answers`
     return said
 
@@ -80,14 +80,15 @@ def _ranked(ranker: Row, said: Said) -> bool:
         return False
     order = [str(key) for key in lists[0]]
     if set(order) <= said.fields.keys():
-        said.votes.append(order[0])
+        if not said.ranks_fields({name: at for at, name in enumerate(order, 1)}):
+            said.votes.append(order[0])
         return True
     for value in said.fields.values():
         items = _items(value)
         if items.keys() == set(order) and len(order) == len(items) > 1:
             keys = list(items)
             said.ranked = list(items.values())
-            said.orders.append([keys.index(key) for key in order])
+            said.places.append([order.index(key) + 1 for key in keys])
             return True
     return False
 

@@ -1,5 +1,5 @@
-"""What a format leaves out of a file, said in its reason: texts, and marks of how good an answer
-is."""
+"""What a format leaves out of a file, said in its reason: texts, marks of how good an answer is,
+and then the names of all other columns."""
 
 from __future__ import annotations
 
@@ -66,14 +66,30 @@ def sentences(profile: Profile, used: set[str], type: str, why: str) -> tuple[st
     unread = [name for name in texts(profile, used) if f'"{name}"' not in why]
     told = f" Left out: {_named(unread)}." if unread else ""
     rated = ratings(profile, used, type)
-    if not rated:
-        return told, UNSURE if type == "prompt_only" and unread else _beside_corrections(unread)
-    verb = "rates" if len(rated) == 1 else "rate"
-    told += (
-        f" {_named(rated)} {verb} the answers and is not read: good and bad ones are learned "
-        "alike. Leave the bad rows out first, or bring them as pairs, or with a label (kto)."
-    ).replace("is not read", "is not read" if len(rated) == 1 else "are not read")
-    return told, UNSURE
+    named = used | set(unread) | set(rated)
+    if rated:
+        verb = "rates" if len(rated) == 1 else "rate"
+        told += (
+            f" {_named(rated)} {verb} the answers and is not read: good and bad ones are learned "
+            "alike. Leave the bad rows out first, or bring them as pairs, or with a label (kto)."
+        ).replace("is not read", "is not read" if len(rated) == 1 else "are not read")
+    rest = [name for name in _others(profile, named, type) if f'"{name}"' not in why]
+    told += f" Not used: {_named(rest)}." if rest else ""
+    if rated:
+        return told, UNSURE
+    return told, UNSURE if type == "prompt_only" and unread else _beside_corrections(unread)
+
+
+def _others(profile: Profile, named: set[str], type: str) -> list[str]:
+    """Filled columns that nothing names; rows without a pair keep theirs, so none of them."""
+    if type == "comparison":
+        return []
+    inner = {name.split(".", 1)[0] for name in named}
+    return [
+        column.name
+        for column in profile.columns.values()
+        if column.filled and column.name not in named | inner
+    ]
 
 
 def _beside_corrections(unread: list[str]) -> float:
@@ -92,11 +108,11 @@ def _tells(column: Column) -> bool:
     if column.is_("turns", "pairs"):
         return True
     values = column.values
-    told = [value for value in values if _is_sentence(value) or _lists_sentences(value)]
+    told = [value for value in values if is_sentence(value) or _lists_sentences(value)]
     return bool(told) and 2 * len(told) >= len(values)
 
 
-def _is_sentence(value: object) -> bool:
+def is_sentence(value: object) -> bool:
     """Several words, or several characters of a script that writes none apart."""
     if not isinstance(value, str):
         return False
@@ -110,8 +126,7 @@ def _lists_sentences(value: object, depth: int = 0) -> bool:
     if isinstance(value, dict):
         value = list(value.values())
     return isinstance(value, list) and any(
-        _is_sentence(one) or (depth < _DEEPEST and _lists_sentences(one, depth + 1))
-        for one in value
+        is_sentence(one) or (depth < _DEEPEST and _lists_sentences(one, depth + 1)) for one in value
     )
 
 

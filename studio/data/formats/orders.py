@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from studio.data.formats.base import Mapping, Match, asked
 from studio.data.formats.chat_turns import unwrapped
-from studio.data.formats.column_profile import Profile
+from studio.data.formats.column_profile import Column, Profile
 from studio.data.formats.verdicts import position
 from studio.data.types import RowError
 
@@ -17,23 +17,32 @@ _NAMES = ("ranking", "rankings", "order", "ranked")
 
 def order_or_ranks(profile: Profile, lists: str, ranks: str, mapping: Mapping) -> Match | None:
     """Ranks that are numbers of answers too: the place of each answer, or the answers in order."""
-    if profile.columns[ranks].key not in _NAMES:
-        return None
-    values = [value for value in profile.columns[ranks].values if isinstance(value, list)]
-    first = 0 if any(0 in value for value in values) else 1
-    orders = all(_numbers_in_turn(value, first) for value in values)
-    if not values or not orders or all(_own_inverse(value, first) for value in values):
+    first = first_of_order(profile.columns[ranks])
+    if first is None:
         return None
     places = f'"{ranks}" holds the place of each of "{lists}", the lowest being the best.'
     listing = f'"{ranks}" lists the numbers of "{lists}" from the best to the worst.'
     return asked(
         [
-            Match("ranked", 0.9, places, {**mapping, "ranks": ranks}),
+            Match("ranked", 0.9, places, {**mapping, "ranks": ranks, "rank_form": "places"}),
             Match(
                 "ranked", 0.9, listing, {**mapping, "ranks": ranks, "rank_form": f"order{first}"}
             ),
         ]
     )
+
+
+def first_of_order(column: Column) -> int | None:
+    """Whether 0 or 1 is the first number of rankings that may list places or answers in order;
+    None where they say the same or are no such numbers."""
+    if column.key not in _NAMES:
+        return None
+    values = [value for value in column.values if isinstance(value, list)]
+    first = 0 if any(0 in value for value in values) else 1
+    orders = all(_numbers_in_turn(value, first) for value in values)
+    if not values or not orders or all(_own_inverse(value, first) for value in values):
+        return None
+    return first
 
 
 def _numbers_in_turn(value: list[object], first: int) -> bool:

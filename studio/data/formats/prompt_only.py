@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 
 from studio.data.formats import column_names
-from studio.data.formats.base import Family, Mapping, Match, Row, listed, mapped
+from studio.data.formats.base import ASKED, Family, Mapping, Match, Row, asked, listed, mapped
 from studio.data.formats.chat import answered, tools_of, turns_column
 from studio.data.formats.chat_turns import kind_of, to_messages
 from studio.data.formats.column_profile import Profile
 from studio.data.formats.field_values import optional_text, prompt_messages, system_of, text_of
+from studio.data.formats.left_out import is_sentence
 from studio.data.formats.transcripts import open_transcript
 from studio.data.types import RowError
 
@@ -54,12 +55,13 @@ def _recognise(profile: Profile) -> Match | None:
         )
         if known:
             why += f' "{known}" lists accepted answers, kept for checking.'
-        return Match(
+        found = Match(
             "prompt-only",
             (0.6 if other else 0.85) * profile.coverage(prompt),
             why,
             mapped(prompt=prompt, input=extra, system=system, answers=known),
         )
+        return asked([found, *_as_answer(profile, found)])
     keys = {column.key for column in profile.columns.values()}
     text = profile.find(column_names.TEXT, "string")
     numbered = {"question_id", "prompt_id", "query_id", "instruction_id"} & keys
@@ -67,6 +69,19 @@ def _recognise(profile: Profile) -> Match | None:
         why = f'"{text}" is numbered by "{min(numbered)}" and no column holds an answer.'
         return Match("prompt-only", 0.75, why, mapped(prompt=text, system=system))
     return None
+
+
+def _as_answer(profile: Profile, found: Match) -> list[Match]:
+    """Texts that a rule may compare with, or that may be the answers to learn themselves."""
+    known = profile.columns.get(found.mapping.get("answers", ""))
+    if known is None or not known.is_("string"):
+        return []
+    if sum(is_sentence(value) for value in known.values) < 0.5 * len(known.values):
+        return []
+    prompt = found.mapping["prompt"]
+    why = f"{listed((prompt, known.name))} read as a prompt and its answer."
+    kept = {field: column for field, column in found.mapping.items() if field != "answers"}
+    return [Match("instruction", ASKED, why, {**kept, "completion": known.name})]
 
 
 def _reference(profile: Profile, used: set[str]) -> str | None:

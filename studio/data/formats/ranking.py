@@ -10,7 +10,7 @@ from studio.data.formats import column_names
 from studio.data.formats.base import Mapping, Row
 from studio.data.formats.chat_turns import Message, kind_of, to_messages
 from studio.data.formats.column_profile import Column, Profile
-from studio.data.formats.orders import order_column, written_order
+from studio.data.formats.orders import first_of_order, order_column, places, written_order
 from studio.data.formats.verdicts import Way, answer_named, coded, position, turned, ways
 from studio.data.types import RowError
 
@@ -21,7 +21,7 @@ VERDICT_FIELDS = {
     **{f"model{at}": f"the model of answer {at}, where a vote names it" for at in range(1, 10)},
     "scores": "a number for each answer, higher is better",
     "ranks": "a number for each answer, lower is better",
-    "rank_form": "order0 or order1: ranks list the answers from the best, counted from 0 or 1",
+    "rank_form": "places (of each answer), or order0, order1 (answers from the best, from 0 or 1)",
     "rejected_one": "which answer of a list is rejected: lowest (the default) or next",
     **{f"score{at}": f"the score of answer {at}" for at in range(1, 10)},
     **{f"rank{at}": f"the rank of answer {at}" for at in range(1, 10)},
@@ -62,8 +62,9 @@ def verdicts_of(profile: Profile, answers: list[str]) -> list[tuple[Mapping, str
             f'"{order}" lists them from the best to the worst: the first and the last make a pair.'
         )
         return [({"better": order, "better_first": "order"}, how)]
-    scored = _score_columns(profile, answers)
-    return [scored] if scored else _margins(profile, answers)
+    if scored := _score_columns(profile, answers):
+        return [scored]
+    return _listed_numbers(profile, answers) or _margins(profile, answers)
 
 
 def _repeating(profile: Profile, answers: list[str]) -> str | None:
@@ -206,6 +207,26 @@ def _score_columns(profile: Profile, answers: list[str]) -> tuple[Mapping, str] 
     return None
 
 
+def _listed_numbers(profile: Profile, answers: list[str]) -> list[tuple[Mapping, str]]:
+    """A column that lists a number for each answer (`scores` or `ranks` beside `answer1`, ...);
+    two readings where the numbers may also be those of the answers in order."""
+    for field, stems in (("scores", column_names.SCORE_STEMS), ("ranks", column_names.RANK_STEMS)):
+        for column in profile.columns.values():
+            fits = all(isinstance(v, list) and len(v) == len(answers) for v in column.values)
+            speaks = column.is_("numbers") and _speaks_of(column.key.split("_"), stems)
+            if not (fits and speaks):
+                continue
+            wins = "the higher score" if field == "scores" else "the lower rank"
+            rule = f'"{column.name}" holds a number for each, and {wins} wins; ties are dropped.'
+            found = [({field: column.name}, rule)]
+            if (first := first_of_order(column)) is not None:
+                found = [({field: column.name, "rank_form": "places"}, rule)]
+                order = f'"{column.name}" lists their numbers from the best to the worst.'
+                found.append(({field: column.name, "rank_form": f"order{first}"}, order))
+            return found
+    return []
+
+
 def _apart(column: str) -> tuple[str, str]:
     """What a column holds, and whose it is: by number or letter, or by the model before it."""
     if named := column_names.numbered(column):
@@ -263,6 +284,16 @@ def pair_from_scores(row: Row, mapping: Mapping, count: int) -> tuple[int, int]:
         _number(row.get(mapping.get(f"{field}{at}", "")), field) for at in range(1, count + 1)
     ]
     return _best_and_worst(numbers, field == "rank", mapping.get(f"{field}1", field))
+
+
+def pair_from_numbers(row: Row, mapping: Mapping, count: int) -> tuple[int, int]:
+    """Positions of the best and the worst answer by a column that lists a number for each."""
+    field = "scores" if "scores" in mapping else "ranks"
+    column = mapping[field]
+    values = places(row.get(column), mapping.get("rank_form", ""))
+    if not isinstance(values, list) or len(values) != count:
+        raise RowError("wrong_type", f'"{column}" holds no number for each answer.', column)
+    return _best_and_worst([_number(v, field[:-1]) for v in values], field == "ranks", column)
 
 
 def pair_from_list(

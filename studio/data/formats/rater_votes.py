@@ -1,13 +1,14 @@
-"""Two answers and the votes of several raters: the majority makes the pair.
+"""Answers and the votes of several raters: the majority makes the pair.
 
-Rule: the answer that more than half of a row's votes name is chosen; a row without such an answer
-(a tie, or votes spread over tie and both answers) is set aside as a tie.
+Rule: the answer that more than half of a row's votes name is chosen, and of the others the one with
+the fewest votes rejected; a row without such an answer (a tie, or votes spread over tie and the
+answers) is set aside as a tie.
 """
 
 from __future__ import annotations
 
 from studio.data.formats import column_names
-from studio.data.formats.answer_columns import answer_columns, vote_columns
+from studio.data.formats.answer_columns import answer_columns, numbered_answers, vote_columns
 from studio.data.formats.base import Family, Mapping, Match, Row, asked, listed
 from studio.data.formats.column_profile import Column, Profile
 from studio.data.formats.field_values import prompt_messages, side_messages
@@ -20,7 +21,7 @@ from studio.data.types import RowError
 
 def _recognise(profile: Profile) -> Match | None:
     answers = answer_columns(profile)
-    if len(answers) != 2:
+    if len(answers) < 2:
         return None
     several = vote_columns(profile)
     listed_votes = profile.find(column_names.VOTE_LISTS, "strings", "numbers", without=answers)
@@ -37,10 +38,12 @@ def _recognise(profile: Profile) -> Match | None:
         flat = [str(_vote(vote)) for cell in column.values for vote in cell]
         votes = Column(column.name, column.key, values=list(flat), distinct=set(flat))
         mapping, who = {"votes": column.name}, f'the raters in "{listed_votes}"'
-    mapping = {**prompt, "answer1": answers[0], "answer2": answers[1], **mapping}
+    mapping = {**prompt, **{f"answer{n}": c for n, c in enumerate(answers, 1)}, **mapping}
+    fewest = " and the one with the fewest rejected" if len(answers) > 2 else ""
     why = (
         f"{who} vote between {listed(answers)}{{}}: the one with more than half of the votes is "
-        "chosen, and rows without one are dropped as ties. Choose comparison to label them again."
+        f"chosen{fewest}, and rows without one are dropped as ties. Choose comparison to label "
+        "them again."
     )
     why = why[:1].upper() + why[1:]
     return asked(
@@ -74,11 +77,11 @@ def _together(columns: list[Column]) -> Column:
 
 
 def _convert(row: Row, mapping: Mapping) -> Row:
-    columns = [mapping["answer1"], mapping["answer2"]]
-    sides = [side_messages(row, column) for column in columns]
-    chosen = _majority(_votes(row, mapping), mapping.get("better_first", "name"), columns)
+    columns = numbered_answers(mapping)
+    chosen, rejected = _ends(_votes(row, mapping), mapping.get("better_first", "name"), columns)
     prompt = open_transcript(prompt_messages(row, mapping))
-    return {"prompt": prompt, "chosen": sides[chosen], "rejected": sides[1 - chosen]}
+    better, worse = (side_messages(row, columns[at]) for at in (chosen, rejected))
+    return {"prompt": prompt, "chosen": better, "rejected": worse}
 
 
 def _votes(row: Row, mapping: Mapping) -> list[object]:
@@ -93,27 +96,29 @@ def _votes(row: Row, mapping: Mapping) -> list[object]:
     return votes
 
 
-def _majority(votes: list[object], first: str, columns: list[str]) -> int:
+def _ends(votes: list[object], first: str, columns: list[str]) -> tuple[int, int]:
+    """The answer of the majority, and the one with the fewest votes."""
     named = [answer_named(vote, first, columns, "votes") for vote in votes]
-    for at in range(2):
-        if 2 * named.count(at) > len(named):
-            return at
-    counts = f"{named.count(0)} to {named.count(1)}, {named.count(None)} ties"
-    raise RowError("tie", f"No answer has more than half of the votes ({counts}).")
+    counts = [named.count(at) for at in range(len(columns))]
+    best = counts.index(max(counts))
+    if 2 * counts[best] > len(named):
+        others = [at for at in range(len(columns)) if at != best]
+        return best, min(others, key=lambda at: counts[at])
+    told = f"{' to '.join(map(str, counts))}, {named.count(None)} ties"
+    raise RowError("tie", f"No answer has more than half of the votes ({told}).")
 
 
 FAMILIES = [
     Family(
         "majority",
         "preference",
-        "Two answers and several raters' votes",
+        "Answers and several raters' votes",
         {
             "prompt": "the prompt",
             "input": "what the prompt is about, added below it",
             "system": "a system prompt",
             "history": "earlier turns",
-            "answer1": "answer 1",
-            "answer2": "answer 2",
+            **{f"answer{at}": f"answer {at}" for at in range(1, 10)},
             "votes": "a list of votes (instead of a column a rater)",
             **{f"vote{at}": f"vote of rater {at}" for at in range(1, 10)},
             "better_first": "how votes count: 0, 1, name, or codes such as 0=tie,1=1,2=2",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from studio.cli.data import _row
+from studio.cli.data import _message, _row
 
 
 def test_an_inspection_for_a_person_and_for_a_program(shell, rows_file):
@@ -90,6 +90,11 @@ def test_a_thought_beside_the_answer_is_shown_and_can_be_said_by_hand(shell, tmp
     assert answer == {
         "role": "assistant", "content": "Six.", "reasoning_content": "Two rows of three.",
     }  # fmt: skip
+
+
+def test_a_thought_in_a_messages_text_is_shown_once():
+    said = {"role": "assistant", "content": "<think>\nSums.\n</think>\n\nFour."}
+    assert _message(said) == "assistant: <think>\nSums.\n</think>\n\nFour."
 
 
 def test_calls_of_a_message_are_shown():

@@ -181,6 +181,31 @@ def test_several_labels_are_named(tmp_path):
     assert any('said in "topics" (several labels) is not read' in note for note in found.notes)
 
 
+THREE = {"response1": "Dunno.", "response2": "Ada.", "response3": "Eve, I think."}
+
+
+def test_a_record_of_argillas_client_is_read_with_all_its_places(tmp_path):
+    places = {"response1": 3, "response2": 1, "response3": 2}
+    value = [{"value": name, "rank": rank} for name, rank in places.items()]
+    person = {"user_id": "u", "status": "submitted", "values": {"order": {"value": value}}}
+    draft = {**person, "status": "draft"}
+    rows = [
+        {"fields": {"prompt": f"Who built {n}?", **THREE}, "responses": [person, draft]}
+        for n in range(4)
+    ]
+    found = inspected(tmp_path, rows)
+    assert (found.type, found.kept) == ("preference", 4)
+    assert found.sample[0]["chosen"][0]["content"] == "Ada."
+    assert found.sample[0]["rejected"][0]["content"] == "Dunno."
+
+
+def test_three_ranked_fields_of_label_studio_make_the_first_and_the_last_a_pair(tmp_path):
+    order = ("response2", "response3", "response1")
+    found = exported(tmp_path, lambda n: [ranked(*order)], THREE)
+    assert found.sample[0]["chosen"][0]["content"] == "Ada."
+    assert found.sample[0]["rejected"][0]["content"] == "Dunno."
+
+
 def test_places_are_averaged():
-    said = Said({}, ranked=["x", "y", "z"], orders=[[2, 0, 1], [2, 1, 0]])
+    said = Said({}, ranked=["x", "y", "z"], places=[[2, 3, 1], [3, 2, 1]])
     assert said.row() == {"answers": ["x", "y", "z"], "ranks": [2.5, 2.5, 1.0]}

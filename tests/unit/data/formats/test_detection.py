@@ -100,3 +100,11 @@ def test_every_known_format_can_be_asked_for_by_its_name():
         row = dict.fromkeys(fields, "a text")
         mapping = {field: field for field in fields}
         assert detect(profile([row]), format=name, mapping=mapping).name == name
+
+
+def test_every_column_that_is_not_read_is_named(tmp_path):
+    rows = [
+        {"text": f"The ship {n} sank in May.", "city": ["Oslo", "Bergen"][n % 2], "id": n}
+        for n in range(30)
+    ]
+    assert 'Not used: "city" and "id".' in inspected(tmp_path, rows).why

@@ -4,7 +4,7 @@ import pytest
 
 from studio.data.formats import instruction
 from tests.unit.data.formats.recognition import check_case
-from tests.unit.data.making import assistant, system, user
+from tests.unit.data.making import assistant, inspected, system, user
 
 CALL = {"type": "function", "function": {"name": "roll", "arguments": {"sides": 6}}}
 CASES = {
@@ -121,3 +121,12 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_rows_are_recognized_and_converted(tmp_path, case):
     check_case(tmp_path, instruction, *CASES[case])
+
+
+def test_a_thought_that_repeats_the_question_is_still_before_an_answer(tmp_path):
+    asked = ["How do I descale a kettle?", "Which bus goes to the museum?"]
+    rows = [
+        {"question": text, "response": f"<think>\nThey ask: {text}\n</think>\n\nYes."}
+        for text in asked
+    ]
+    assert inspected(tmp_path, rows).type == "prompt_completion"

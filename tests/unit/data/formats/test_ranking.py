@@ -52,6 +52,16 @@ CASES = {
         "preference",
         {"prompt": [user("Q")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
     ),
+    "a list of ranks beside numbered answers": (
+        {"prompt": "Q", "answer1": "mid", "answer2": "good", "answer3": "bad", "ranks": [2, 1, 3]},
+        "preference",
+        {"prompt": [user("Q")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
+    ),
+    "a list of scores beside lettered answers": (
+        {"prompt": "Q", "answer_a": "bad", "answer_b": "good", "scores": [0.1, 0.9]},
+        "preference",
+        {"prompt": [user("Q")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
+    ),
     "ranks": (
         {"prompt": "Q", "responses": ["mid", "good", "bad"], "rank": [2, 1, 3]},
         "preference",
@@ -136,3 +146,13 @@ def test_the_best_and_the_worst_make_the_pair():
     assert (better, worse) == ([assistant("y")], [assistant("x")])
     with pytest.raises(RowError, match="same score"):
         pair_from_list(["x", "y"], [2, 2], None, "scores", "answers")
+
+
+def test_numbers_beside_answers_that_may_be_places_or_an_order_are_asked_about(tmp_path):
+    row = {"prompt": "Q", "answer1": "one", "answer2": "two", "answer3": "three"}
+    seen = inspected(tmp_path, [{**row, "ranking": order} for order in ([2, 3, 1], [3, 1, 2])])
+    assert [way["row"]["chosen"] for way in seen.readings] == [
+        [assistant("three")],
+        [assistant("two")],
+    ]
+    assert all("rank_form" in way["mapping"] for way in seen.readings)

@@ -26,6 +26,17 @@ CASES = {
         "preference",
         {"prompt": [user("Q")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
     ),
+    "votes between three answers": (
+        {
+            "prompt": "Q",
+            "response1": "mid",
+            "response2": "good",
+            "response3": "bad",
+            "votes": ["response2", "response2", "response1"],
+        },
+        "preference",
+        {"prompt": [user("Q")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
+    ),
 }
 """A row of each spelling, its dataset type, and the TRL row it becomes."""
 
