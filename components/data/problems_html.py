@@ -38,7 +38,7 @@ def type_name(type_: str) -> str:
 
 def certainty(confidence: float) -> str:
     """Detection confidence in words."""
-    if confidence >= 0.85:
+    if confidence >= 0.8:
         return "format detected"
     return "likely format" if confidence >= 0.7 else "format is a guess"
 

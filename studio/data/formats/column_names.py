@@ -17,14 +17,14 @@ PROMPT = _words(
     "request user human task inputs input source context history goal q article document "
     "dialogue dialog passage post anchor src source_text usr pregunta frage domanda pergunta "
     "instruccion anweisung customer_message client_message message inquiry enquiry ticket email "
-    "mail text body"
+    "mail text body description selftext"
 )
 COMPLETION = _words(
     "output response completion answer assistant reply target solution outputs targets "
     "assistant_response model_output model_response generation bot gpt assistant_message gold a "
     "summary highlights tldr tgt mt respuesta ground_truth target_text antwort reponse risposta "
     "resposta asst assistant_reply bot_response agent_reply agent_response accepted_answer "
-    "best_answer staff_reply support_reply code answers"
+    "best_answer staff_reply support_reply top_comment top_answer code answers"
 )
 THOUGHT = _words(
     "reasoning_content reasoning thinking thought thoughts think cot chain_of_thought "
@@ -151,6 +151,8 @@ SIDES = (
     ("j", "k"),
 )
 """Names of the better and the worse answer, as whole words of a column's name."""
+RIGHT_SIDES = (("correct", "incorrect"), ("correct", "wrong"), ("right", "wrong"))
+"""The same of a question's right and wrong answer."""
 CORRECTED = _words(
     "revised corrected edited improved fixed rewritten revision correction refined postedited final"
 )
@@ -165,7 +167,10 @@ WORSE = _words("rejected worse bad negative dispreferred incorrect wrong halluci
 """Words of the worse answer where the better one is called as any answer is."""
 
 CHOICES = ("choices", "options", "endings", "alternatives", "mc_options")
-CHOICE_STEMS = ("option", "choice", "opt", "op", "ending", "alternative", "sol", "answer")
+CHOICE_STEMS = (
+    *("option", "choice", "opt", "op", "ending", "alternative", "sol", "answer"),
+    *foreign_headers.CHOICES,
+)
 CHOICE_PROMPT = ("question", "question_stem", "stem", "ctx", "premise", "goal", "sentence")
 RIGHT = _words(
     "answer_key answerkey answer_idx answer_index correct_idx correct_index correct_option "
@@ -173,6 +178,9 @@ RIGHT = _words(
     "gold_label label labels solution target answer"
 )
 """Which of a question's options is right."""
+RIGHT = (*RIGHT[:12], *foreign_headers.RIGHT, *RIGHT[12:])
+QUIZ = {*RIGHT[:11], "answer_letter", *foreign_headers.RIGHT}
+"""Those that speak of a quiz rather than of a vote between two answers."""
 CLASS = _words(
     "label labels class classification sentiment emotion intent gold_label stance toxicity "
     "polarity coarse_label fine_label stars rating is_duplicate entailment"
@@ -252,18 +260,15 @@ ASKING = (*PROMPT[:13], *_FOREIGN)
 """Names that say that a text asks for something."""
 PROMPT += _FOREIGN
 INPUT += tuple(key(word) for words in foreign_headers.INPUTS.values() for word in words)
-COMPLETION = (
-    *COMPLETION[:-1],
-    *(key(word) for words in foreign_headers.ANSWERS.values() for word in words),
-    COMPLETION[-1],
-)
+FOREIGN_ANSWERS = tuple(key(word) for words in foreign_headers.ANSWERS.values() for word in words)
+COMPLETION = (*COMPLETION[:-1], *FOREIGN_ANSWERS, COMPLETION[-1])
 
 FOREIGN_SIDES = tuple(tuple(key(word) for word in pair) for pair in foreign_verdicts.SIDES)
 FOREIGN_RATINGS = {key(word) for word in foreign_verdicts.RATINGS}
 FOREIGN_GOOD = {key(word) for word in foreign_verdicts.GOOD}
 FOREIGN_BAD = {key(word) for word in foreign_verdicts.BAD}
 MAYBE_LABEL += tuple(sorted(FOREIGN_RATINGS))
-ANSWER_STEMS += tuple(key(word) for words in foreign_headers.ANSWERS.values() for word in words)
+ANSWER_STEMS += FOREIGN_ANSWERS
 
 _NUMBERED = re.compile(
     r"(?P<stem>[^\W\d]*[^\W\d_])_?(?P<suffix>[0-9]|(?<=_)[a-d])(?P<tail>(_[a-z]+)*)"

@@ -13,7 +13,7 @@ from studio.data.formats.column_profile import profile as _profile_of
 from studio.data.types import Row, RowError
 
 _CONFIDENT = 0.5
-MOST = 0.87
+MOST = 0.83
 """The most that is claimed of files that nobody has told about: how often recognition was right at
 first sight on files it was not made for (`python -m benchmarks.recognition`)."""
 _DEEPEST = 3

@@ -97,6 +97,20 @@ ANSWERS: dict[str, tuple[str, ...]] = {
 }
 """Language -> words for the answer."""
 
+CHOICES = (
+    *("antwort", "option", "auswahl", "reponse", "choix", "respuesta", "opcion", "risposta"),
+    *("opzione", "scelta", "resposta", "opcao", "alternativa", "antwoord", "keuze", "ответ"),
+    *("вариант", "选项", "選項", "選択肢", "보기"),
+)
+"""Options of a question, before their letter or number."""
+RIGHT = (
+    *("richtig", "richtige_antwort", "loesung", "korrekt", "bonne_reponse", "reponse_correcte"),
+    *("correcta", "respuesta_correcta", "corretta", "risposta_corretta", "risposta_esatta"),
+    *("correta", "resposta_correta", "gabarito", "juist_antwoord", "правильныи_ответ"),
+    *("正确答案", "正確答案", "正解", "정답"),
+)
+"""Which of a question's options is right."""
+
 THOUGHTS: dict[str, tuple[str, ...]] = {
     "Chinese": ("思考", "思考过程", "思考過程", "推理", "推理过程", "推理過程", "思维链", "思維鏈"),
     "French": ("raisonnement",),

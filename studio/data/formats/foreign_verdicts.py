@@ -20,6 +20,15 @@ SIDES = (
     *(("boa", "ruim"), ("melhor", "pior"), ("escolhida", "rejeitada"), ("buona", "cattiva")),
     *(("migliore", "peggiore"), ("scelta", "rifiutata"), ("хороший", "плохой")),
     *(("лучший", "худший"), ("выбранный", "отклоненный"), ("хорошии", "плохои")),
+    *(("richtige", "falsche"), ("correcta", "incorrecta"), ("corretta", "sbagliata")),
+    *(("giusta", "sbagliata"), ("corretta", "errata"), ("correta", "incorreta")),
+    *(("correta", "errada"), ("correcte", "incorrecte"), ("bonne", "fausse"), ("juiste", "foute")),
+    *(
+        ("правильныи", "неправильныи"),
+        ("верныи", "неверныи"),
+        ("正确", "错误"),
+        ("正しい", "誤った"),
+    ),
     *(("dobra", "zla"), ("lepsza", "gorsza"), ("iyi", "kotu"), ("جيدة", "سيئة"), ("tot", "xau")),
 )
 """The better and the worse one, as words of a column's name; other scripts have no borders."""

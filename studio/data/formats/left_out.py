@@ -18,7 +18,7 @@ _RATED_TYPES = ("prompt_completion", "conversational")
 _QUALITIES = {
     *("helpfulness", "correctness", "coherence", "harmlessness", "honesty", "quality", "stars"),
     *("grade", "upvotes", "downvotes", "likes", "thumbs", "points", "accuracy", "relevance"),
-    *("fluency", "truthfulness", "faithfulness", "rated"),
+    *("fluency", "truthfulness", "faithfulness", "rated", "csat", "nps", "satisfaction"),
     *column_names.FOREIGN_RATINGS,
 }
 _OF_OTHERS = {"prompt", "instruction", "question", "id", "count", "num", "tokens", "len", "length"}
@@ -77,7 +77,7 @@ def sentences(profile: Profile, used: set[str], type: str, why: str) -> tuple[st
     told += f" Not used: {_named(rest)}." if rest else ""
     if rated:
         return told, UNSURE
-    return told, UNSURE if type == "prompt_only" and unread else _beside_corrections(unread)
+    return told, UNSURE if type == "prompt_only" and unread else _beside_others(unread, used)
 
 
 def _others(profile: Profile, named: set[str], type: str) -> list[str]:
@@ -92,10 +92,13 @@ def _others(profile: Profile, named: set[str], type: str) -> list[str]:
     ]
 
 
-def _beside_corrections(unread: list[str]) -> float:
-    """The most confidence that is left beside texts that are called corrections."""
-    words = {word for name in unread for word in column_names.key(name).split("_")}
-    return UNSURE if words & column_names.CORRECTIONS else 1.0
+def _beside_others(unread: list[str], used: set[str]) -> float:
+    """The most confidence that is left beside texts that are called corrections, or as one of
+    those that are read with a word more or less: `right answer` beside `wrong answer`."""
+    keys = [set(column_names.key(name).split("_")) for name in unread]
+    read = [set(column_names.key(name).split("_")) for name in used]
+    alike = any(len(one | other) > 1 and one & other for one in keys for other in read)
+    return UNSURE if alike or set().union(*keys) & column_names.CORRECTIONS else 1.0
 
 
 def _named(columns: list[str]) -> str:

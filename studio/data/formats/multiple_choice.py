@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from studio.data.formats import column_names
-from studio.data.formats.base import Family, Mapping, Match, Row, listed
+from studio.data.formats.base import ASKED, Family, Mapping, Match, Row, asked, listed
 from studio.data.formats.column_profile import Column, Profile
 from studio.data.formats.field_values import text_of
+from studio.data.formats.ranking import verdicts_of
 from studio.data.types import RowError
 
 LETTERS = "ABCDEFGHIJ"
+_ANSWERS = ("answer", *column_names.FOREIGN_ANSWERS)
 _TEXT_KEYS = ("text", "option", "choice", "content", "value", "answer")
 
 
@@ -39,9 +41,22 @@ def _recognise(profile: Profile) -> Match | None:
         f'"{prompt}" asks, {listed(sorted(taken))} hold the options, and "{key}" says which is '
         "right: the options go under the question, each after its letter."
     )
-    return Match(
-        "multiple-choice", 0.95 * min(1.0, profile.coverage(prompt, key) + 0.05), why, mapping
-    )
+    sure = 0.95 * min(1.0, profile.coverage(prompt, key) + 0.05)
+    found = Match("multiple-choice", sure, why, mapping)
+    named = [name for field, name in sorted(mapping.items()) if field.startswith("option")]
+    return asked([found, *_as_pair(profile, mapping, named)]) if len(named) == 2 else found
+
+
+def _as_pair(profile: Profile, mapping: Mapping, answers: list[str]) -> list[Match]:
+    """Two answers of which one is right may as well be the better and the worse one."""
+    if not all(column_names.key(name).startswith(_ANSWERS) for name in answers):
+        return []
+    kept = {field: mapping[field] for field in ("prompt", "input") if field in mapping}
+    kept |= {f"answer{at}": name for at, name in enumerate(answers, 1)}
+    return [
+        Match("ranked", ASKED, f"{listed(answers)}: {how}", {**kept, **extra})
+        for extra, how in verdicts_of(profile, answers)[:1]
+    ]
 
 
 def _listed(profile: Profile) -> Mapping:
@@ -68,7 +83,9 @@ def _columns(profile: Profile) -> Mapping:
     for stem in ("", *column_names.CHOICE_STEMS):
         found = sorted(groups.get(stem, ()))
         marks = "".join(mark for mark, _ in found)
-        least = 3 if stem == "answer" else 2  # two answers and a label are a preference
+        # two answers and a label are a preference, two and a key are asked about
+        quiz = any(column.key in column_names.QUIZ for column in profile.columns.values())
+        least = 3 if stem.startswith(_ANSWERS) and not quiz else 2
         if len(found) >= least and marks in (
             s[: len(found)] for s in ("abcdefghij", "123456789", "01234")
         ):

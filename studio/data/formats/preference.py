@@ -27,21 +27,30 @@ _SIDE_SHAPES = ("string", "turns", "turn", "object", "strings", "objects")
 
 def sides(profile: Profile) -> tuple[str, str] | None:
     """The two columns whose names differ only in a pair of words such as chosen/rejected."""
-    found: list[tuple[int, int, str, str]] = []
     usable = [c for c in profile.columns.values() if c.is_(*_SIDE_SHAPES)]
-    for order, (better, worse) in enumerate(column_names.SIDES):
+    single = [c for c in usable if c.is_("string", "turns", "turn")]  # lists are references
+    return (
+        _named_sides(usable, column_names.SIDES)
+        or _corrected(usable)
+        or _rejected_beside(usable)
+        or _named_sides(single, column_names.RIGHT_SIDES)
+        or _foreign(usable)
+    )
+
+
+def _named_sides(
+    usable: list[Column], pairs: tuple[tuple[str, str], ...]
+) -> tuple[str, str] | None:
+    found: list[tuple[int, int, str, str]] = []
+    for order, (better, worse) in enumerate(pairs):
         for column in usable:
             rest = _without_word(column, better)
             if rest is None or rest & column_names.NOT_TEXT:
                 continue
-            other = next(
-                (o for o in usable if o is not column and _without_word(o, worse) == rest), None
-            )
-            if other:
-                found.append((len(rest), order, column.name, other.name))
-    if found:
-        return min(found)[2:]
-    return _corrected(usable) or _rejected_beside(usable) or _foreign(usable)
+            like = (rest, rest | {"1"})  # the first of several worse ones
+            others = [o for o in usable if o is not column and _without_word(o, worse) in like]
+            found += [(len(rest), order, column.name, other.name) for other in others[:1]]
+    return min(found)[2:] if found else None
 
 
 def _foreign(usable: list[Column]) -> tuple[str, str] | None:
@@ -51,7 +60,8 @@ def _foreign(usable: list[Column]) -> tuple[str, str] | None:
             if better not in (column.key if not better.isascii() else column.key.split("_")):
                 continue
             other = column.key.replace(better, worse, 1)
-            found = next((o for o in usable if o.key == other and o is not column), None)
+            names = (other, f"{other}_1")
+            found = next((o for o in usable if o.key in names and o is not column), None)
             if found:
                 return column.name, found.name
     return None

@@ -37,6 +37,7 @@ _SCORE_KEYS = (
     "fine-grained_score",
     "pm_score",
     "fine_grained_score",
+    *("elo", "win_rate", "quality", "stars", "grade", "points", "upvotes", "votes", "likes"),
 )
 
 

@@ -135,6 +135,8 @@ def is_header(first: list[str], sample: list[list[str]]) -> bool:
         return False
     if any(len(cell) > 60 or "\n" in cell or _is_number(cell) for cell in named):
         return False
+    if _other_kind_below(first, sample):
+        return True
     if any(cell.endswith((".", "?", "!")) and " " in cell for cell in named):
         return False
     # a value of a column of classes ("ham", "spam") seen again below is a row, not a header
@@ -143,6 +145,20 @@ def is_header(first: list[str], sample: list[list[str]]) -> bool:
         for at, cell in enumerate(first)
         if cell.strip()
     )
+
+
+_STAMP = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[ T]\d{1,2}:\d{2}.*)?|[^@\s]+@[^@\s]+\.\w+")
+
+
+def _other_kind_below(first: list[str], sample: list[list[str]]) -> bool:
+    """Whether a column holds numbers, dates or addresses below a cell that is none: forms write
+    their questions as headings."""
+    for at, cell in enumerate(first):
+        below = [c[at].strip() for c in sample if at < len(c) and c[at].strip()]
+        told = [_is_number(value) or bool(_STAMP.fullmatch(value)) for value in below]
+        if cell.strip() and len(told) > 1 and all(told) and not _STAMP.fullmatch(cell.strip()):
+            return True
+    return False
 
 
 def _is_number(cell: str) -> bool:

@@ -55,7 +55,8 @@ def test_published_files_are_in_the_table(name):
 
 def test_nothing_claims_more_than_was_right_at_first_sight():
     records = first_sight()
-    last = [then(one) for one in records if one["batch"] == max(r["batch"] for r in records)]
+    newest = max(record["batch"] for record in records)
+    last = [then(one) for one in records if one["batch"] >= newest - 1]
     assert share_at_first_sight(last) >= MOST
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from studio.core.errors import DataError
 from studio.data import inspect
+from studio.data.formats.detection import MOST
 from tests.unit.data.making import assistant, put, system, user
 
 SHIP = "\n\nHuman: Who built {n}?\n\nAssistant: {a}"
@@ -591,7 +592,7 @@ def test_less_is_claimed_where_what_is_left_out_may_be_the_answer(tmp_path, row,
 
 def test_little_is_lost_in_sureness_where_nothing_is_left_out(tmp_path):
     rows = lines({"prompt": "Who built {n}, and when?", "id": 4}, times=8)
-    assert inspect(put(tmp_path, "rows.jsonl", rows), near=False).confidence >= 0.85
+    assert inspect(put(tmp_path, "rows.jsonl", rows), near=False).confidence == MOST
 
 
 def test_words_for_nothing_are_empty_cells(tmp_path):

@@ -99,7 +99,7 @@ def test_a_dataset_comes_from_the_hub_at_one_revision_where_there_is_room(tmp_pa
         "HF_HOME": str(tmp_path / "hf"), "STUDIO_HOME": str(tmp_path / "home"),
     }  # fmt: skip
     done = subprocess.run(
-        [sys.executable, "-c", ASK], env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", ASK], env=environment, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr
     stated, dataset, refused, mixed, again, counts = json.loads(done.stdout)
