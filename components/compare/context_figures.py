@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.ui.charts import BASE, LAYOUT, TUNED, axis
 from components.ui.html import esc
+from studio.core.formatting import percent_range
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -70,8 +71,8 @@ def needles(found: Mapping[str, Any]) -> Figure | None:
             texttemplate="%{text}",
             customdata=details,
             hovertemplate="%{y} tokens, fact %{x} deep: %{customdata[0]} of %{customdata[1]} found"
-            "<br>95 % interval %{customdata[2]:.0%} to %{customdata[3]:.0%}"
-            "<br>mean log-probability a token %{customdata[4]:.2f}<extra></extra>",
+            "<br>95 % interval %{customdata[2]}"
+            "<br>mean log-probability a token %{customdata[3]:.2f}<extra></extra>",
             colorscale=_SHADES,
             zmin=0,
             zmax=1,
@@ -96,21 +97,21 @@ def needles(found: Mapping[str, Any]) -> Figure | None:
     return figure
 
 
-_DETAILS = ("hits", "trials", "low", "high", "logp")
-
-
 def _grid(
     cells: Sequence[Mapping[str, Any]],
-) -> tuple[list[float], list[int], list[list[float]], list[list[list[float]]]]:
+) -> tuple[list[float], list[int], list[list[float]], list[list[list[Any]]]]:
     """(depths, lengths, shares, details), the latter two by length, then by depth."""
     depths = list(dict.fromkeys(cell["depth"] for cell in cells))
     lengths = list(dict.fromkeys(cell["length"] for cell in cells))
     at = {(cell["length"], cell["depth"]): cell for cell in cells}
     shares = [[at[length, depth]["found"] for depth in depths] for length in lengths]
-    details = [
-        [[at[length, depth][name] for name in _DETAILS] for depth in depths] for length in lengths
-    ]
+    details = [[_details(at[length, depth]) for depth in depths] for length in lengths]
     return depths, lengths, shares, details
+
+
+def _details(cell: Mapping[str, Any]) -> list[Any]:
+    between = percent_range(cell["low"], cell["high"])
+    return [cell["hits"], cell["trials"], between, cell["logp"]]
 
 
 def _colors(columns: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -52,11 +52,9 @@ def checked(given: Mapping[str, Any]) -> dict[str, str | int | float]:
     if float(found["factor"]) > 1024:
         raise ValueError("factor is at most 1024")
     for low, least, high, most in _ORDERED:
-        if (low in found or high in found) and found.get(low, least) >= found.get(high, most):
-            raise ValueError(
-                f"{low} is below {high}: {found.get(low, least)} is not below "
-                f"{found.get(high, most)}"
-            )
+        ends = float(found.get(low, least)), float(found.get(high, most))
+        if (low in found or high in found) and ends[0] >= ends[1]:
+            raise ValueError(f"{low} is below {high}: {ends[0]:g} is not below {ends[1]:g}")
     return found
 
 

@@ -34,7 +34,7 @@ def test_each_column_has_its_heat_map():
     assert [list(row) for row in last.z] == [[0.0, 1.0], [0.0, 1.0]]
     assert list(last.x) == ["0 %", "100 %"] and list(last.y) == ["64", "128"]
     assert "keys of 2 digits" in figure.layout.title.text
-    assert list(last.customdata[1][1]) == [4, 4, 0.0, 0.6, -1.0]
+    assert list(last.customdata[1][1]) == [4, 4, "0 to 60.0 %", -1.0]
     named = context_figures.needles({**FOUND, "facts": "visitors"})
     assert named is not None and named.layout.title.text.startswith("Facts found")
     bare = {**FOUND, "columns": [{**FOUND["columns"][0], "needles": None}]}
