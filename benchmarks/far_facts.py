@@ -1,6 +1,6 @@
 """Facts that lie far back: does the pocket model at four times its context still find them?
 
-    python -m benchmarks.far_facts [--teach 150] [--steps 60] [--trials 8] [--home DIR]
+    python -m benchmarks.far_facts [--teach 150] [--steps 40] [--trials 4] [--home DIR]
 
 The pocket model as it ships knows its valley by heart and never had to look anything up in what it
 read, so no context is short enough for it to find a fact that it does not know. Two runs, then:
@@ -40,7 +40,7 @@ from studio.runs.store import Run
 
 SHORT, NEAR, FAR = 128, 512, 2048
 """Tokens of the first run's texts, of the model's own context, and of the second run's texts."""
-TEACH, STEPS = 150, 60
+TEACH, STEPS = 150, 40
 _NEAREST = 10
 """Tokens between two namings of one guest, at least; at most half a text. They are spread evenly by
 their logarithm."""
@@ -194,7 +194,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--teach", type=int, default=TEACH, help="steps of the first run")
     parser.add_argument("--steps", type=int, default=STEPS, help="steps of the second run")
-    parser.add_argument("--trials", type=int, default=8, help="facts a cell")
+    parser.add_argument("--trials", type=int, default=4, help="facts a cell")
     parser.add_argument("--shifted", action="store_true", help="with shifted sparse attention")
     parser.add_argument("--only", choices=("first", "second"), help="measure one of the runs")
     parser.add_argument("--home", type=Path, help="a workspace to keep; its finished runs are used")
