@@ -170,7 +170,6 @@ postgres: $(VENV)/.ready-dev
 
 screenshots: $(VENV)/.ready-dev chromium
 	$(OFFLINE) $(BIN)/python benchmarks/screenshots.py
-	$(OFFLINE) $(BIN)/python benchmarks/screenshots.py --compare docs/images
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

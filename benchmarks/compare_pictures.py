@@ -61,7 +61,7 @@ def search(page: Page) -> None:
 
 def held_out(page: Page) -> None:
     _sub_tab(page, "Search")
-    page.get_by_label("All held-out queries").check()
+    page.get_by_label("Held-out queries").check()
     page.locator("#search-begin").click()
     page.locator("#search-result table").first.wait_for()
     page.wait_for_timeout(1500)
