@@ -1,7 +1,8 @@
-"""The pocket world: a question must find its fact among all facts, before and after training.
+r"""The pocket world: a question must find its fact among all facts, before and after training.
 
     python -m benchmarks.embeddings [--steps 120] [--arms lora,lora-mined,lora-on,full ...]
-    python -m benchmarks.embeddings --model smollm2 --rows instruction-data.json --steps 24
+    python -m benchmarks.embeddings --model smollm2 --rows instruction-data.json \
+        --arms lora,lora-mined --steps 24 --batch 12 --max-length 48
 
 Every fact of Larkmere stands once, as a sentence. Questions about three quarters of the facts train
 the encoder; those about the others are held out, and search among all of them. `lora-on` trains the
@@ -79,7 +80,7 @@ def rows() -> tuple[list[dict[str, str]], list[dict[str, str]]]:
     return pairs(everything[held:]), pairs(everything[:held])
 
 
-def rows_of(studio: Studio, file: Path, most: int) -> tuple[list[Any], list[Any]]:
+def rows_of(studio: Studio, file: Path, trained: int, held: int) -> tuple[list[Any], list[Any]]:
     """(training pairs, held-out pairs) of a file; answers that several prompts share are left out,
     as nobody could tell which one is meant."""
     prepared = studio.datasets.prepare(str(file), name="rows")
@@ -91,21 +92,26 @@ def rows_of(studio: Studio, file: Path, most: int) -> tuple[list[Any], list[Any]
         if shared[pair["positive"]] == 1
     ]
     random.Random(6).shuffle(kept)
-    held = round(_HELD_OUT * len(kept[:most]))
-    return kept[held:most], kept[:held]
+    if len(kept) < trained + held:
+        raise SystemExit(f"{file} has {len(kept)} pairs to use, not {trained} and {held}.")
+    return kept[held : held + trained], kept[:held]
 
 
-def found(studio: Studio, run: Run, held_out: list[Any], train: list[Any]) -> tuple[Any, Any]:
-    """What the run's base finds, and what the run does."""
+def found(
+    studio: Studio, run: Run, held_out: list[Any], train: list[Any], base: bool = False
+) -> Any:
+    """What a run finds, or its base."""
     from studio.models import text_encoder
     from studio.training import encoder_eval
 
     asked = encoder_eval.questions(Dataset.from_list(held_out), Dataset.from_list(train))
 
-    def work(pool: Any) -> tuple[Any, Any]:
-        before = text_encoder.base_encoder(run.recipe, pool, studio.runs)
-        after = text_encoder.run_encoder(run, pool, studio.runs)
-        return tuple(encoder_eval.search(one, asked)[1] for one in (before, after))  # pyright: ignore[reportReturnType]
+    def work(pool: Any) -> Any:
+        if base:
+            encoder = text_encoder.base_encoder(run.recipe, pool, studio.runs)
+        else:
+            encoder = text_encoder.run_encoder(run, pool, studio.runs)
+        return encoder_eval.search(encoder, asked)[1]
 
     return studio.worker.submit(work).result()
 
@@ -121,13 +127,16 @@ def main() -> None:
     parser.add_argument("--arms", default=",".join(ARMS))
     parser.add_argument("--model", default="pocket", help="a base, or smollm2")
     parser.add_argument("--rows", type=Path, help="a file of prompts and answers")
-    parser.add_argument("--most", type=int, default=800, help="of its rows")
+    parser.add_argument("--train", type=int, default=300, help="of its pairs")
+    parser.add_argument("--held-out", type=int, default=200, help="of its pairs")
     parser.add_argument("--batch", type=int, default=32, help="pairs a step")
     parser.add_argument("--max-length", type=int, default=64)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         studio = Studio(Path(folder) / "home")
-        train, held_out = rows_of(studio, given.rows, given.most) if given.rows else rows()
+        train, held_out = (
+            rows_of(studio, given.rows, given.train, given.held_out) if given.rows else rows()
+        )
         data = studio.datasets.from_rows(train, "embedding_pairs", "larkmere-pairs")
         shown = False
         for name in given.arms.split(","):
@@ -148,8 +157,8 @@ def main() -> None:
             run = studio.wait(studio.train(recipe).id)
             if run.state != "finished":
                 raise SystemExit(run.error)
-            before, after = found(studio, run, held_out, train)
             if not shown:
+                before = found(studio, run, held_out, train, base=True)
                 print(
                     f"{given.model}: {len(train)} training pairs, {before.queries} held-out "
                     f"questions, {before.documents} documents\n"
@@ -158,6 +167,7 @@ def main() -> None:
                 print("|---|" + "---|" * (len(before.figures) + 1))
                 print(line("base", before), flush=True)
                 shown = True
+            after = found(studio, run, held_out, train)
             print(line(name, after, run.train_seconds), flush=True)
             mined = [e for e in run.events()[0] if e["kind"] == "mined"]
             for event in mined:

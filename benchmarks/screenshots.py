@@ -4,6 +4,7 @@ python benchmarks/screenshots.py              docs/images/*.png, small
 python benchmarks/screenshots.py --all DIR    every tab, empty and full, wide and narrow, light and
                                               dark, to look at
 python benchmarks/screenshots.py --chats DIR  thinking, tools, a mixture and data making, to look at
+python benchmarks/screenshots.py --compare DIR  Search and Context; trains for some minutes
 python benchmarks/screenshots.py --home DIR   keep the workspace, and use it again the next time
 """
 
@@ -16,7 +17,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -24,10 +27,13 @@ sys.path.insert(0, str(ROOT))
 from PIL import Image  # noqa: E402
 from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
 
-from benchmarks import chat_pictures  # noqa: E402
+from benchmarks import chat_pictures, compare_pictures  # noqa: E402
 from studio.data.readers.sources import sample_path  # noqa: E402
 from tests import chromium  # noqa: E402
 from tests.serving import Server  # noqa: E402
+
+if TYPE_CHECKING:
+    from studio import Studio
 
 IMAGES = ROOT / "docs" / "images"
 WIDE, NARROW = (1280, 860), (400, 860)
@@ -186,13 +192,14 @@ def all_pictures(browser: Browser, server: Server, folder: Path, full: bool) -> 
                     photograph(page, tab, path, full)
 
 
-def _chats(home: Path) -> None:
+def _filled(home: Path, what: Callable[[Studio], None]) -> None:
+    """A workspace with what some pictures show."""
     from studio import Studio
 
     home.mkdir(parents=True, exist_ok=True)
     studio = Studio(home)
     try:
-        chat_pictures.fill(studio, home)
+        what(studio)
     finally:
         studio.close()
 
@@ -201,6 +208,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--all", type=Path, metavar="DIR", help="every tab in every state")
     parser.add_argument("--chats", type=Path, metavar="DIR", help="chats that think and call")
+    parser.add_argument("--compare", type=Path, metavar="DIR", help="Search and Context")
     parser.add_argument("--home", type=Path, metavar="DIR", help="a workspace to keep and reuse")
     chosen = parser.parse_args()
     executable = chromium.find()
@@ -211,7 +219,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="studio-pictures-") as scratch:
         home = chosen.home or Path(scratch) / "full"
         if chosen.chats:
-            _chats(home)
+            _filled(home, partial(chat_pictures.fill, folder=home))
+        elif chosen.compare:
+            _filled(home, compare_pictures.fill)
         else:
             fill(home)
         with sync_playwright() as playwright:
@@ -222,6 +232,8 @@ def main() -> int:
             try:
                 if chosen.chats:
                     chat_pictures.draw(browser, server.url, chosen.chats)
+                elif chosen.compare:
+                    compare_pictures.draw(browser, server.url, chosen.compare)
                 elif chosen.all:
                     all_pictures(browser, server, chosen.all, full=True)
                     empty = Server(Path(scratch) / "empty").start()

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from studio import Studio
 
 _ROWS = 16
+_KEYS = ("Pass keys", "")
 EMPTY = (
     "Does it read further?",
-    "Held-out loss by position, and pass keys hidden among the rows' text at 0 to 100 % of up to "
-    "the length: for the base, the base with the run's rope_parameters alone, and the run.",
+    "Held-out loss by position, and facts hidden among the rows' text at 0 to 100 % of up to the "
+    "length: for the base, the base with the run's rope_parameters alone, and the run.",
 )
 
 
@@ -55,11 +56,19 @@ class ContextTab(JobPanel):
                 min_width=160,
                 allow_custom_value=True,
             )
+            self.facts = gr.Dropdown(
+                self._facts(),
+                value=_KEYS[1],
+                label="Facts to hide",
+                elem_id="context-facts",
+                scale=2,
+                min_width=160,
+            )
         with gr.Row(elem_classes="search-top"):
             numbers = (
                 ("length", "Length", 0, 0, "Tokens; 0: the run's max_length."),
-                ("trials", "Keys per cell", 4, 0, "0: no grid."),
-                ("digits", "Digits of a key", 4, 1, "All different."),
+                ("trials", "Facts per cell", 4, 0, "0: no grid."),
+                ("digits", "Digits of a pass key", 4, 1, "All different."),
             )
             self.numbers = {
                 name: gr.Number(
@@ -91,30 +100,48 @@ class ContextTab(JobPanel):
     def bind(self, tab: gr.Tab) -> None:
         self.begin.click(
             guard(self.measure),
-            {self.run, self.data, *self.numbers.values()},
+            {self.run, self.data, self.facts, *self.numbers.values()},
             [self.grid, self.losses, *self.working],
             **QUIET,
             concurrency_limit=None,
         )
         self.bind_cancel()
-        lists = [self.run, self.data]
+        self.facts.change(
+            guard(lambda facts: gr.update(visible=not facts)),
+            self.facts,
+            self.numbers["digits"],
+            **QUIET,
+        )
+        lists = [self.run, self.data, self.facts]
         tab.select(guard(self.freshen, "quietly"), lists, lists, **QUIET)
 
     def _runs(self) -> list[tuple[str, str]]:
         return [(run.name, run.id) for run in long_context.writers(self.studio)]
 
-    def _data(self) -> list[tuple[str, str]]:
+    def _named(self) -> list[tuple[str, str]]:
         known = prompt_sets.source_choices(self.studio)
-        named = [(label, value.split(":")[1]) for label, value in known if ":" in value]
+        return [(label, value.split(":")[1]) for label, value in known if ":" in value]
+
+    def _facts(self) -> list[tuple[str, str]]:
+        return [_KEYS, *self._named()]
+
+    def _data(self) -> list[tuple[str, str]]:
+        named = self._named()
         listed = self.studio.datasets.list()
         texts = [(each.name, each.id) for each in listed if each.type == "language_modeling"]
         return [*texts, *[one for one in named if one[1] not in dict(texts).values()]]
 
-    def freshen(self, run: str | None, data: str | None) -> tuple[Update, Update]:
+    def freshen(
+        self, run: str | None, data: str | None, facts: str | None
+    ) -> tuple[Update, Update, Update]:
         """New runs and datasets appear in the lists; what is chosen stays while it is there."""
         rows = self._data()
         known = [*rows, (data, data)] if data else rows  # a file's path may be typed
-        return refreshed(self._runs(), run), {**refreshed(known, data), "choices": rows}
+        return (
+            refreshed(self._runs(), run),
+            {**refreshed(known, data), "choices": rows},
+            refreshed(self._facts(), facts),
+        )
 
     def measure(self, given: Values) -> Iterator[Updates]:
         """Measure with progress and a way to cancel, then draw."""
@@ -141,4 +168,5 @@ class ContextTab(JobPanel):
             trials=int(trials or 0),
             digits=int(digits or 1),
             limit=_ROWS,
+            facts=str(given[self.facts] or "") or None,
         )

@@ -1,4 +1,4 @@
-"""What models make of a longer context: losses by position, and heat maps of found keys."""
+"""What models make of a longer context: losses by position, and heat maps of found facts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.ui.charts import BASE, LAYOUT, TUNED, axis
 from components.ui.html import esc
+from studio.core.formatting import percent_range
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -52,7 +53,7 @@ def losses(found: Mapping[str, Any]) -> Figure:
 
 
 def needles(found: Mapping[str, Any]) -> Figure | None:
-    """The share of keys found by length and depth, a heat map per column; None without trials."""
+    """The share of facts found by length and depth, a heat map per column; None without trials."""
     from plotly.subplots import make_subplots
 
     columns = [column for column in found["columns"] if column.get("needles")]
@@ -61,16 +62,17 @@ def needles(found: Mapping[str, Any]) -> Figure | None:
     titles = [esc(textwrap.shorten(column["label"], 14, placeholder="...")) for column in columns]
     figure = make_subplots(1, len(columns), subplot_titles=titles, shared_yaxes=True)
     for at, column in enumerate(columns, 1):
-        depths, lengths, shares, logps = _grid(column["needles"])
+        depths, lengths, shares, details = _grid(column["needles"])
         figure.add_heatmap(
             x=[f"{100 * depth:.0f} %" for depth in depths],
             y=[f"{length:,}" for length in lengths],
             z=shares,
             text=[[f"{100 * share:.0f}" for share in row] for row in shares],
             texttemplate="%{text}",
-            customdata=logps,
-            hovertemplate="%{y} tokens, key %{x} deep: %{z:.0%} found<br>mean log-probability a "
-            "token %{customdata:.2f}<extra></extra>",
+            customdata=details,
+            hovertemplate="%{y} tokens, fact %{x} deep: %{customdata[0]} of %{customdata[1]} found"
+            "<br>95 % interval %{customdata[2]}"
+            "<br>mean log-probability a token %{customdata[3]:.2f}<extra></extra>",
             colorscale=_SHADES,
             zmin=0,
             zmax=1,
@@ -81,15 +83,13 @@ def needles(found: Mapping[str, Any]) -> Figure | None:
             col=at,
         )
     digits = "digit" if found["digits"] == 1 else "digits"
+    keys = f"Pass keys of {found['digits']} {digits}"
+    hidden = "Facts" if found["facts"] else keys
     layout = {**LAYOUT, "margin": {**LAYOUT["margin"], "t": 64, "l": 60}}
     figure.update_layout(
         **layout,
         height=_HEIGHT,
-        title={
-            "text": f"Pass keys of {found['digits']} {digits} found, %, by depth and length",
-            "font_size": 13,
-            "x": 0,
-        },
+        title={"text": f"{hidden} found, %, by depth and length", "font_size": 13, "x": 0},
     )
     figure.update_annotations(font_size=12)
     figure.update_xaxes(**axis(showgrid=False, nticks=None, type="category"))
@@ -99,16 +99,19 @@ def needles(found: Mapping[str, Any]) -> Figure | None:
 
 def _grid(
     cells: Sequence[Mapping[str, Any]],
-) -> tuple[list[float], list[int], list[list[float]], list[list[float]]]:
-    """(depths, lengths, shares, log-probabilities), the latter two by length, then by depth."""
+) -> tuple[list[float], list[int], list[list[float]], list[list[list[Any]]]]:
+    """(depths, lengths, shares, details), the latter two by length, then by depth."""
     depths = list(dict.fromkeys(cell["depth"] for cell in cells))
     lengths = list(dict.fromkeys(cell["length"] for cell in cells))
     at = {(cell["length"], cell["depth"]): cell for cell in cells}
-    tables = [
-        [[at[length, depth][name] for depth in depths] for length in lengths]
-        for name in ("found", "logp")
-    ]
-    return depths, lengths, tables[0], tables[1]
+    shares = [[at[length, depth]["found"] for depth in depths] for length in lengths]
+    details = [[_details(at[length, depth]) for depth in depths] for length in lengths]
+    return depths, lengths, shares, details
+
+
+def _details(cell: Mapping[str, Any]) -> list[Any]:
+    between = percent_range(cell["low"], cell["high"])
+    return [cell["hits"], cell["trials"], between, cell["logp"]]
 
 
 def _colors(columns: Sequence[Mapping[str, Any]]) -> list[str]:

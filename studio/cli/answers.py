@@ -154,18 +154,28 @@ def _context(result: Json) -> str:
         f"{result['rows']}, up to {result['length']:,} tokens",
         table(rows, ["loss at", *(column["label"] for column in columns)]),
     ]
-    for column in columns:
-        cells = column.get("needles") or []
-        depths = list(dict.fromkeys(each["depth"] for each in cells))
-        lengths = list(dict.fromkeys(each["length"] for each in cells))
-        share = {(each["length"], each["depth"]): percent(each["found"]) for each in cells}
-        grid = [[f"{length:,}", *(share[length, depth] for depth in depths)] for length in lengths]
-        if grid:
-            header = ["tokens", *(f"{percent(depth)} deep" for depth in depths)]
-            parts.append(
-                f"{column['label']}: keys of {result['digits']} found\n{table(grid, header)}"
-            )
+    what = result["facts"] or f"keys of {result['digits']}"
+    parts += [
+        f"{column['label']}: {what} found\n{_needles(column)}"
+        for column in columns
+        if column.get("needles")
+    ]
     return "\n\n".join(parts)
+
+
+def _needles(column: Json) -> str:
+    """A line a length: how many were found at every depth, and at all of them."""
+    depths = list(dict.fromkeys(each["depth"] for each in column["needles"]))
+    hits = {(each["length"], each["depth"]): each["hits"] for each in column["needles"]}
+    lines = [
+        [
+            f"{each['length']:,}",
+            *(hits[each["length"], depth] for depth in depths),
+            f"{each['hits']} of {each['trials']} ({percent_range(each['low'], each['high'])})",
+        ]
+        for each in column["by_length"]
+    ]
+    return table(lines, ["tokens", *(f"{percent(depth)} deep" for depth in depths), "together"])
 
 
 def _loss(found: Json) -> str | None:

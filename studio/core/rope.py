@@ -24,6 +24,8 @@ _OPTIONAL: dict[str, tuple[str, ...]] = {
     "llama3": ("low_freq_factor", "high_freq_factor"),
 }
 _LLAMA3 = {"low_freq_factor": 1.0, "high_freq_factor": 4.0}
+_ORDERED = (("low_freq_factor", 1, "high_freq_factor", 4), ("beta_slow", 1, "beta_fast", 32))
+"""Two ends of a ramp with what transformers takes where they are not given; the first is below."""
 _FULL = "full_attention"
 
 
@@ -49,6 +51,10 @@ def checked(given: Mapping[str, Any]) -> dict[str, str | int | float]:
         raise ValueError("factor is the new context over the old one, so it is above 1")
     if float(found["factor"]) > 1024:
         raise ValueError("factor is at most 1024")
+    for low, least, high, most in _ORDERED:
+        ends = float(found.get(low, least)), float(found.get(high, most))
+        if (low in found or high in found) and ends[0] >= ends[1]:
+            raise ValueError(f"{low} is below {high}: {ends[0]:g} is not below {ends[1]:g}")
     return found
 
 
@@ -84,7 +90,7 @@ def apply(config: Any, given: Mapping[str, Any], name: str) -> None:
             f"{name} was trained with a {before} RoPE, which a {kind} one would undo. "
             + (f"Choose rope_type={before}." if before in TYPES else "It cannot be scaled here.")
         )
-    original = _original(text, own, nested, given)
+    original = _original(text, own, nested, given, name)
     kept = {key: own[key] for key in ("rope_theta", "partial_rotary_factor") if key in own}
     scaled = {**kept, **(_LLAMA3 if kind == "llama3" else {}), **given}
     scaled.pop("original_max_position_embeddings", None)
@@ -113,9 +119,17 @@ def _own(text: Any, name: str) -> tuple[dict[str, Any], bool]:
     return own, nested
 
 
-def _original(text: Any, own: Mapping[str, Any], nested: bool, given: Mapping[str, Any]) -> int:
+def _original(
+    text: Any, own: Mapping[str, Any], nested: bool, given: Mapping[str, Any], name: str
+) -> int:
     asked = given.get("original_max_position_embeddings")
     if asked:
+        if int(asked) > text.max_position_embeddings:
+            raise ModelError(
+                f"original_max_position_embeddings is {asked:,}, and {name} reads "
+                f"{text.max_position_embeddings:,} tokens: the original length is what it was "
+                "trained at. Leave it out, or give a smaller one."
+            )
         return int(asked)
     known = own.get("original_max_position_embeddings")
     if known:

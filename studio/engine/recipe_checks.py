@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from studio.core import cards, chat_templates
+from studio.core.errors import ConfigError
 from studio.core.model_names import resolve
 from studio.engine.worker import Worker
 from studio.runs import reward_runs
 from studio.runs.lineage import parent_adapter
 from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
-from studio.runs.store import RunStore
+from studio.runs.store import Run, RunStore
 from studio.training.online_rl import check_vllm
 
 _ADAPTERS_OWN = ("trainable_token_indices", "train_embeddings_and_norms", "lora_modules_to_save")
@@ -58,6 +59,7 @@ def continued(recipe: Recipe, runs: RunStore) -> Recipe:
     if not recipe.start_from:
         return recipe
     parent = runs.get(recipe.start_from)
+    _check_rope(recipe, parent)
     kept = {name: getattr(parent.recipe, name) for name in _ADAPTERS_OWN}
     recipe = recipe.with_(
         start_from=parent.id,
@@ -67,3 +69,13 @@ def continued(recipe: Recipe, runs: RunStore) -> Recipe:
     )
     parent_adapter(recipe, runs)
     return recipe
+
+
+def _check_rope(recipe: Recipe, parent: Run) -> None:
+    """Refuse another type of RoPE than the one that the parent learned under."""
+    given, before = (one.rope_parameters.get("rope_type") for one in (recipe, parent.recipe))
+    if given and before and given != before:
+        raise ConfigError(
+            f"{parent.name} was trained with a {before} RoPE, which a {given} one would undo. "
+            f"Choose rope_type={before}, or leave rope_parameters empty to go on with its own."
+        )

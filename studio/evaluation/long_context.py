@@ -7,13 +7,13 @@ the worker's thread.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 from studio.core.errors import ConfigError, DataError
-from studio.evaluation import forward
+from studio.evaluation import forward, needles
 from studio.evaluation.eval_rows import ScoreRows
 from studio.evaluation.forward import Given
 from studio.generation import column_models
@@ -23,10 +23,6 @@ from studio.models.pool import ModelPool
 from studio.runs.store import Run, RunStore
 
 MOST = 1 << 17
-DEPTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
-_FACT = " The pass key is {}. Remember it."
-_KEYS = "123456789"
-_ASKED = " What is the pass key? The pass key is"
 
 
 @dataclass(frozen=True)
@@ -41,20 +37,9 @@ class Bin:
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A fact hidden at `depth` (0 to 1) of `length` tokens: the share of trials in which each token
-    of the answer was the model's first choice, and the answer's mean log-probability a token."""
-
-    length: int
-    depth: float
-    found: float
-    logp: float
-
-
-@dataclass(frozen=True)
 class LongRequest:
-    """`length` in tokens; `bins` for the losses; `trials` facts a cell of the grid, 0 for none,
-    each a key of so many `digits`."""
+    """`length` in tokens; `bins` for the losses; `trials` facts a cell of the grid, 0 for none: a
+    pass key of so many `digits`, or the prompt and answer of one of the rows in `facts`."""
 
     run: str
     rows: ScoreRows
@@ -62,6 +47,7 @@ class LongRequest:
     bins: int = 8
     trials: int = 4
     digits: int = 4
+    facts: ScoreRows | None = None
 
     def checked(self) -> LongRequest:
         """Itself, or a `ConfigError` for what cannot be measured."""
@@ -69,8 +55,8 @@ class LongRequest:
             raise ConfigError(f"length is {self.length:,}; choose 64 to {MOST:,} tokens.")
         if not 1 <= self.bins <= 64 or not 0 <= self.trials <= 100:
             raise ConfigError("Choose 1 to 64 bins, and 0 to 100 trials.")
-        if not 1 <= self.digits <= len(_KEYS):
-            raise ConfigError(f"digits is {self.digits}; choose 1 to {len(_KEYS)}.")
+        if not 1 <= self.digits <= len(needles.DIGITS):
+            raise ConfigError(f"digits is {self.digits}; choose 1 to {len(needles.DIGITS)}.")
         return self
 
 
@@ -85,6 +71,7 @@ def measure(
     Raises `DataError` where the rows hold no text.
     """
     run = runs.get(asked.run)
+    facts = needles.facts_of(asked.facts) if asked.facts else []
     columns: list[dict[str, Any]] = []
     for label, loaded in compared(run, pool, runs):
         step(0, f"Reading rows, {label}")
@@ -92,10 +79,11 @@ def measure(
         bins = by_position(loaded, texts, asked.length, asked.bins)
         column: dict[str, Any] = {"label": label, "bins": [asdict(each) for each in bins]}
         if asked.trials:
-            step(0, f"Hiding facts, {label}")
             lengths = lengths_up_to(asked.length)
-            cells = needles(loaded, texts, lengths, asked.trials, asked.digits)
+            hiding = partial(step, 0, f"Hiding facts, {label}")
+            cells = needles.grid(loaded, texts, lengths, asked.trials, asked.digits, facts, hiding)
             column["needles"] = [asdict(each) for each in cells]
+            column["by_length"] = [asdict(each) for each in needles.by_length(cells)]
         columns.append(column)
         step(1, label)
     return {
@@ -104,6 +92,7 @@ def measure(
         "rows": asked.rows.name,
         "length": asked.length,
         "digits": asked.digits,
+        "facts": asked.facts.name if asked.facts else None,
         "columns": columns,
     }
 
@@ -162,52 +151,3 @@ def by_position(
 def lengths_up_to(length: int) -> list[int]:
     """Quarters of a length."""
     return [length * quarter // 4 for quarter in range(1, 5)]
-
-
-def needles(
-    loaded: ColumnModel,
-    texts: Sequence[list[int]],
-    lengths: Sequence[int],
-    trials: int,
-    digits: int = 4,
-) -> list[Cell]:
-    """A pass key hidden among the rows' text at every depth of every length, and asked for.
-
-    Keys and texts are drawn with a fixed seed, the same for every column.
-    """
-    cells: list[Cell] = []
-    for length in lengths:
-        for depth in DEPTHS:
-            draw = random.Random(f"{length} {depth}")
-            sequences = [
-                hidden(loaded.tokenizer, texts, length, depth, draw, digits) for _ in range(trials)
-            ]
-            found = forward.read(loaded, sequences)
-            hits = sum(all(read.first) for read in found) / trials
-            logps = [logp for read in found for logp in read.logps]
-            cells.append(Cell(length, depth, hits, sum(logps) / len(logps)))
-    return cells
-
-
-def hidden(
-    tokenizer: Any,
-    texts: Sequence[list[int]],
-    length: int,
-    depth: float,
-    draw: random.Random,
-    digits: int = 4,
-) -> Given:
-    """One trial: filler, the fact at its depth, more filler, the question, the answer scored."""
-    key = " " + "".join(draw.sample(_KEYS, digits))
-
-    def ids(text: str) -> list[int]:
-        return tokenizer(text, add_special_tokens=False)["input_ids"]
-
-    fact, asked, answer = ids(_FACT.format(key.strip())), ids(_ASKED), ids(key)
-    room = max(0, length - len(fact) - len(asked) - len(answer))
-    filler: list[int] = []
-    while len(filler) < room:
-        filler += draw.choice(texts)
-    at = round(depth * room)
-    before = [*filler[:at], *fact, *filler[at:room], *asked]
-    return Given([*before, *answer], [False] * len(before) + [True] * len(answer))

@@ -16,6 +16,7 @@ from studio.core.library_types import Rows, TextEncoder
 from studio.data.pair_texts import SCORED, pair_of
 from studio.data.rows import tidy
 from studio.data.types import Row, RowError
+from studio.runs.objectives import RANKING_LOSSES
 from studio.runs.recipe import Recipe
 from studio.training.chat_rows import Tokenized
 
@@ -72,6 +73,11 @@ def columns(
     without out.
     """
     if "score" in train.column_names:
+        if len(set(train["score"])) < 2:
+            raise TrainingError(
+                "All scores are the same, and CoSENTLoss learns from which of two pairs is more "
+                "alike. Give pairs of different scores."
+            )
         return train, evaluation
     needs = recipe.loss_type[0] == "TripletLoss"
     made, number, most = _spread(train, needs)
@@ -80,6 +86,7 @@ def columns(
             "TripletLoss needs a negative for every pair, and these rows have none; set "
             "num_negatives, or loss_type: MultipleNegativesRankingLoss."
         )
+    _check_apart(recipe, made, number, tell)
     if number < most or len(made) < len(train):
         tell("negatives", used=number, most=most, rows=len(made), given=len(train))
     if not isinstance(evaluation, dict):
@@ -89,6 +96,23 @@ def columns(
     held = {name: _spread(rows, needs)[0] for name, rows in evaluation.items()}
     left: Any = {name: rows for name, rows in held.items() if rows is not None}
     return made, DatasetDict(left) if left else None
+
+
+def _check_apart(recipe: Recipe, train: Rows, number: int, tell: Tell) -> None:
+    """Tell of batches that hold fewer rows than asked for, as no text may stand there twice, and
+    refuse those of one row: without other rows, nothing is a negative."""
+    if recipe.loss_type[0] not in RANKING_LOSSES:
+        return
+    sides = ("anchor", "positive") if recipe.batch_sampler == "no_duplicates" else ("positive",)
+    side = min(sides, key=lambda name: len(set(train[name])))
+    texts = len(set(train[side]))
+    if texts < 2 and not number:
+        raise TrainingError(
+            f"All rows have the same {side}, so none is a negative of another and "
+            f"{recipe.loss_type[0]} has nothing to learn. Give more rows, or negatives."
+        )
+    if texts < min(recipe.per_device_train_batch_size, len(train)) and len(sides) == 2:
+        tell("few_texts", side=side, texts=texts, batch=recipe.per_device_train_batch_size)
 
 
 def _spread(rows: Rows, needs: bool) -> tuple[Dataset | None, int, int]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from studio.core.formatting import plural
+
 _ALIKE = 0.95  # mean cosine of unrelated documents from which on vectors tell nothing apart
 _ABOVE = 0.5  # share of pairs whose mined negative is nearer than the positive
 Note = Callable[[str, Any, str, str, str], None]
@@ -85,6 +87,17 @@ def _negatives(event: Mapping[str, Any], note: Note) -> None:
         )
 
 
+def _few_texts(event: Mapping[str, Any], note: Note) -> None:
+    note(
+        "few_texts",
+        "warn",
+        f"{plural(event['texts'], 'different ' + event['side'])}: batches hold no more rows.",
+        f"No text stands twice in a batch; {event['batch']:,} rows, each a negative of the others, "
+        "were asked for.",
+        "Give more texts, or negatives beside the pairs; for classes, choose another objective.",
+    )
+
+
 def _short(text: str) -> str:
     line = " ".join(text.split())
     return f"\N{LEFT DOUBLE QUOTATION MARK}{line[:60]}\N{RIGHT DOUBLE QUOTATION MARK}"
@@ -95,4 +108,5 @@ _READERS: dict[str, Callable[[Mapping[str, Any], Note], None]] = {
     "false_negatives": _false_negatives,
     "mined": _mined,
     "negatives": _negatives,
+    "few_texts": _few_texts,
 }

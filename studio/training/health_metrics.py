@@ -98,7 +98,7 @@ class Measures:
             self._left_out(event)
         if kind == "chats":
             self._chats(event)
-        if kind in ("retrieval", "mined", "false_negatives", "negatives"):
+        if kind in ("retrieval", "mined", "false_negatives", "negatives", "few_texts"):
             health_encoders.read(kind, event, self._note)
         if kind != "log" or not isinstance(step, int):
             return

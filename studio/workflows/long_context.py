@@ -32,9 +32,11 @@ def measure(
     trials: int = 4,
     digits: int = 4,
     limit: int | None = None,
+    facts: str | None = None,
 ) -> Job[dict[str, Any]]:
-    """A live job that gives losses by position and the grid of found pass keys, for the base, the
-    base with the run's `rope_parameters` alone, and the run (`evaluation.long_context`).
+    """A live job that gives losses by position and the grid of found facts, for the base, the base
+    with the run's `rope_parameters` alone, and the run (`evaluation.long_context`). The facts are
+    pass keys, or the prompts and answers of the rows named by `facts`.
 
     `length` defaults to the run's `max_length`. Raises `ConfigError` for what cannot be measured.
     """
@@ -43,7 +45,9 @@ def measure(
     from studio.evaluation.long_context import measure as measured
 
     rows = load_rows(studio.datasets, data, limit)
-    asked = LongRequest(run.id, rows, length or run.recipe.max_length, bins, trials, digits)
+    hidden = load_rows(studio.datasets, facts) if facts else None
+    most = length or run.recipe.max_length
+    asked = LongRequest(run.id, rows, most, bins, trials, digits, hidden)
     asked.checked()
     job: Job[dict[str, Any]] = Job(kind="context")
 

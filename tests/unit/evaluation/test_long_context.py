@@ -10,9 +10,10 @@ import torch
 
 from studio import Studio
 from studio.commands import Commands
-from studio.core.errors import ConfigError
+from studio.core.errors import ConfigError, DataError
 from studio.evaluation.eval_rows import ScoreRows
-from studio.evaluation.long_context import DEPTHS, LongRequest, by_position, compared, hidden
+from studio.evaluation.long_context import LongRequest, by_position, compared
+from studio.evaluation.needles import DEPTHS, by_length, facts_of, grid, hidden, pass_key
 from tests.unit.training.conftest import sft_rows, small
 
 TEXT = "Petra has a cat. Ada has a dog. The sky is blue and the grass is green. "
@@ -67,13 +68,52 @@ def test_a_fact_is_hidden_at_its_depth(studio: Studio, run: Any) -> None:
     filler = [tokenizer(TEXT)["input_ids"]]
     shares = []
     for depth in DEPTHS:
-        given = hidden(tokenizer, filler, 200, depth, random.Random(1))
+        draw = random.Random(1)
+        given = hidden(tokenizer, filler, 200, depth, draw, pass_key(draw, 4))
         assert len(given.ids) == 200
         text = tokenizer.decode(given.ids)
         key = tokenizer.decode([i for i, s in zip(given.ids, given.scored, strict=True) if s])
         assert text.count(key.strip()) == 2 and text.endswith(f"The pass key is{key}")
         shares.append(text.index("The pass key is") / text.rindex("What is the pass key"))
     assert shares == sorted(shares) and shares[0] < 0.05 and shares[-1] > 0.85
+
+
+def test_a_rows_answer_is_hidden_with_its_prompt_and_asked_for(studio: Studio, run: Any) -> None:
+    rows = ScoreRows(
+        "rows",
+        "prompt_completion",
+        [
+            {"prompt": "Ada's pet is", "completion": " a raven."},
+            {"prompt": [{"role": "user", "content": "Who?"}], "completion": []},
+        ],
+    )
+    facts = facts_of(rows)
+    assert [(one.fact, one.asked, one.answer) for one in facts] == [
+        (" Ada's pet is a raven.", " Ada's pet is", " a raven.")
+    ]
+
+    def work(pool: Any) -> Any:
+        _, loaded = next(compared(run, pool, studio.runs))
+        filler = [loaded.tokenizer(TEXT)["input_ids"]]
+        given = hidden(loaded.tokenizer, filler, 96, 0.5, random.Random(1), facts[0])
+        text = loaded.tokenizer.decode(given.ids)
+        with pytest.raises(DataError, match="take 16 tokens, and"):
+            hidden(loaded.tokenizer, filler, 8, 0.5, random.Random(1), facts[0])
+        return text, grid(loaded, filler, [64, 96], 3, facts=facts)
+
+    text, cells = studio.worker.submit(work).result(60)
+    assert text.count("Ada's pet is a raven.") == 2 and text.endswith("Ada's pet is a raven.")
+    assert len(cells) == 2 * len(DEPTHS) and {cell.trials for cell in cells} == {3}
+    for one in by_length(cells):
+        part = [cell for cell in cells if cell.length == one.length]
+        assert one.hits == sum(cell.hits for cell in part) and one.trials == 3 * len(DEPTHS)
+        assert one.low <= one.found <= one.high
+
+
+def test_rows_without_answers_hide_nothing(studio: Studio, run: Any) -> None:
+    texts = ScoreRows("essays", "language_modeling", [{"text": TEXT}])
+    with pytest.raises(DataError, match="essays has no row with a prompt and an answer"):
+        facts_of(texts)
 
 
 def test_the_command_has_three_columns(studio: Studio, run: Any) -> None:

@@ -14,6 +14,7 @@ from transformers import AutoModelForCausalLM
 
 from studio import Studio
 from studio.core import rope
+from studio.core.errors import ConfigError
 from studio.core.workspace import PRESETS
 from studio.exports import serve_commands
 from studio.exports.import_adapter import adopt
@@ -42,6 +43,11 @@ def test_the_adapter_keeps_what_its_base_needs(studio: Studio, run: Run, tmp_pat
     again = studio.train(small("sft", "facts", start_from=run.id))
     assert again.recipe.rope_parameters == YARN
     studio.wait(again.id)
+    further = small("sft", "facts", start_from=run.id, rope_parameters={**YARN, "factor": 8})
+    assert studio.wait(studio.train(further).id).state == "finished"
+    other = {"rope_type": "linear", "factor": 4}
+    with pytest.raises(ConfigError, match="yarn RoPE, which a linear one would undo"):
+        studio.train(small("sft", "facts", start_from=run.id, rope_parameters=other))
 
 
 @pytest.mark.parametrize("to", ["adapter", "merged", "gguf"])

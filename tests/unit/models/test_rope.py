@@ -154,6 +154,10 @@ def test_a_base_without_rope_is_refused() -> None:
     rope.apply(scaled, rope.checked({"rope_type": "linear", "factor": 2}), "pocket")
     with pytest.raises(ModelError, match="was trained with a linear RoPE"):
         rope.apply(scaled, rope.checked({"rope_type": "yarn", "factor": 2}), "pocket")
+    plain = AutoConfig.from_pretrained(PRESETS / "pocket")
+    longer = {"rope_type": "yarn", "factor": 2, "original_max_position_embeddings": 4096}
+    with pytest.raises(ModelError, match="pocket reads 512 tokens"):
+        rope.apply(plain, rope.checked(longer), "pocket")
 
 
 @pytest.mark.parametrize(
@@ -165,6 +169,10 @@ def test_a_base_without_rope_is_refused() -> None:
         ("rope_type=yarn, factor=nan", "factor is a number above 0"),
         ("rope_type=linear, factor=2, beta_fast=3", "beta_fast is none of a linear RoPE's"),
         ("rope_type=yarn, factor=2, original_max_position_embeddings=1.5", "a whole number"),
+        ("rope_type=yarn, factor=2, beta_slow=40", "40 is not below 32"),
+        ("rope_type=llama3, factor=2, high_freq_factor=1", "low_freq_factor is below high_freq"),
+        ("rope_type=yarn, factor=2, original_max_position_embeddings=-1", "a whole number above 0"),
+        ("rope_type=yarn, factor=2000", "at most 1024"),
         ("yarn", "write it as rope_type=yarn, factor=4"),
         ([1], "write it as rope_type=yarn, factor=4"),
     ],

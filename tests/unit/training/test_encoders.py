@@ -173,6 +173,44 @@ def test_negatives_that_are_positives_are_told_of(tmp_path: Path) -> None:
     assert (found["count"], found["anchor"], found["negative"]) == (1, "Who?", "Leo.")
 
 
+def columns_of(rows: list[dict], **changes: Any) -> list[dict]:
+    """What is told of rows; a `StudioError` says why they teach nothing."""
+    told: list[dict] = []
+    type = "scored_pairs" if "score" in rows[0] else "embedding_pairs"
+    data = encoder_rows.encoded(Dataset.from_list(rows), type).rows
+    recipe = recipe_of(per_device_train_batch_size=8, **changes)
+    encoder_rows.columns(
+        recipe, data, None, lambda kind, **event: told.append({"kind": kind, **event})
+    )
+    return told
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (PAIRS[:1], "All rows have the same anchor"),
+        ([{**row, "positive": "Yes."} for row in PAIRS], "All rows have the same positive"),
+        ([{**row, "anchor": "\u706f\u53f0?"} for row in PAIRS], "All rows have the same anchor"),
+        ([{**row, "score": 1.0} for row in SCORED], "All scores are the same"),
+    ],
+)
+def test_rows_that_teach_nothing_are_refused(rows: list[dict], said: str) -> None:
+    loss = ("CoSENTLoss",) if "score" in rows[0] else ("MultipleNegativesRankingLoss",)
+    with pytest.raises(StudioError, match=said):
+        columns_of(rows, loss_type=loss)
+
+
+def test_batches_cut_short_by_repeated_texts_are_told_of() -> None:
+    classes = [{**row, "positive": f"Class {at % 3}."} for at, row in enumerate(PAIRS)]
+    assert columns_of(classes) == [
+        {"kind": "few_texts", "side": "positive", "texts": 3, "batch": 8}
+    ]
+    assert columns_of(classes, batch_sampler="batch_sampler") == []
+    assert columns_of(PAIRS) == columns_of(PAIRS[:4]) == []  # a batch of all rows is no surprise
+    alone = [{**PAIRS[0], "negatives": ["It is not."]}]
+    assert columns_of(alone) == []
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

@@ -32,3 +32,9 @@ def test_negatives_that_are_positives_or_missing() -> None:
     assert found.level == "warn" and "3 negatives" in found.title and "Ida." in found.means
     uneven = {"kind": "negatives", "used": 1, "most": 3, "rows": 8, "given": 10}
     assert kinds(uneven) == ["no_negative", "negatives"]
+
+
+def test_batches_that_hold_fewer_rows() -> None:
+    few = {"kind": "few_texts", "side": "positive", "texts": 3, "batch": 32}
+    found = findings([few], {"objective": "embedding"})[0]
+    assert found.level == "warn" and found.title.startswith("3 different positives")

@@ -12,6 +12,7 @@ def _column(label: str, share: float) -> dict[str, object]:
     ]
     cells = [
         {"length": length, "depth": depth, "found": share * depth, "logp": -1.0}
+        | {"hits": round(4 * share * depth), "trials": 4, "low": 0.0, "high": 0.6}
         for length in (64, 128)
         for depth in (0.0, 1.0)
     ]
@@ -20,6 +21,7 @@ def _column(label: str, share: float) -> dict[str, object]:
 
 FOUND = {
     "digits": 2,
+    "facts": None,
     "columns": [_column("base", 0.0), _column("base, scaled", 0.5), _column("<longer>", 1.0)],
 }
 
@@ -32,6 +34,9 @@ def test_each_column_has_its_heat_map():
     assert [list(row) for row in last.z] == [[0.0, 1.0], [0.0, 1.0]]
     assert list(last.x) == ["0 %", "100 %"] and list(last.y) == ["64", "128"]
     assert "keys of 2 digits" in figure.layout.title.text
+    assert list(last.customdata[1][1]) == [4, 4, "0 to 60.0 %", -1.0]
+    named = context_figures.needles({**FOUND, "facts": "visitors"})
+    assert named is not None and named.layout.title.text.startswith("Facts found")
     bare = {**FOUND, "columns": [{**FOUND["columns"][0], "needles": None}]}
     assert context_figures.needles(bare) is None
 
