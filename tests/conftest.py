@@ -147,7 +147,14 @@ def hub() -> Iterator[tuple[type[StandIn], str]]:
 
 
 @pytest.fixture(scope="session")
-def preloaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PreloadedPython | None]:
+def workers_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The one folder of this session's that all its workers share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def preloaded(workers_folder: Path) -> Iterator[PreloadedPython | None]:
     """A process that has the libraries loaded already, one for all workers.
 
     None with a GPU, for CUDA does not survive a fork.
@@ -157,10 +164,7 @@ def preloaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PreloadedPyt
     if torch.cuda.is_available():
         yield None
         return
-    folder = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        folder = folder.parent
-    python = PreloadedPython(folder / "preloaded-python")
+    python = PreloadedPython(workers_folder / "preloaded-python")
     yield python
     python.close()
 

@@ -15,6 +15,7 @@ holds a lease on it, an open connection, any more.
 from __future__ import annotations
 
 import array
+import atexit
 import gc
 import importlib
 import json
@@ -28,6 +29,8 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
+import traceback
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -270,13 +273,34 @@ def _run(files: array.array[int], folder: str, environment: dict[str, str], argu
     os.environ.update(environment)
     sys.path[0] = ""
     sys.path[1:1] = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
-    if arguments[0] == "-m":
-        sys.argv = arguments[1:]
-        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
-    else:
-        sys.path[0] = str(Path(arguments[0]).resolve().parent)
-        sys.argv = arguments
-        runpy.run_path(arguments[0], run_name="__main__")
+    status: object = None
+    try:
+        if arguments[0] == "-m":
+            sys.argv = arguments[1:]
+            runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+        else:
+            sys.path[0] = str(Path(arguments[0]).resolve().parent)
+            sys.argv = arguments
+            runpy.run_path(arguments[0], run_name="__main__")
+    except SystemExit as ended:
+        status = ended.code
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    _end(status)
+
+
+def _end(status: object) -> None:
+    """End as the interpreter does, but leave all that was imported to the kernel: a second less."""
+    if not isinstance(status, int | None):
+        sys.stderr.write(f"{status}\n")
+        status = 1
+    threading._shutdown()  # pyright: ignore[reportAttributeAccessIssue]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status or 0)
 
 
 if __name__ == "__main__":

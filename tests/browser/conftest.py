@@ -30,9 +30,9 @@ def server(start_server: Callable[..., Server]) -> Server:
     return start_server()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One headless Chromium for all tests."""
+    """One headless Chromium for a file; while playwright runs, no other test may use asyncio."""
     path = chromium.find()
     if path is None:
         pytest.fail(chromium.ADVICE)
