@@ -86,7 +86,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("spread") is None:
             item.add_marker(pytest.mark.xdist_group(file))
     place = {file: at for at, file in enumerate(_LONGEST)}
-    items.sort(key=lambda item: place.get(files[item], len(place)))
+    # Then the browser's, which wait for seconds, while there is something to do meanwhile.
+    items.sort(
+        key=lambda item: place.get(
+            files[item], len(place) + (not files[item].startswith("tests/browser/"))
+        )
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -114,14 +119,15 @@ def real_data() -> Path:
     return Path(folder)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def start_server(
     tmp_path_factory: pytest.TempPathFactory, preloaded: PreloadedPython | None
 ) -> Iterator[Callable[..., Server]]:
-    """`start_server(home=None, **environment)` starts an app of its own; all end with the tests.
+    """`start_server(home=None, **environment)` starts an app of its own; all end with the file.
 
-    It is forked from a process that has the libraries; that the page is up before they are loaded
-    is for `python app.py` itself to show (tests/app/test_shell.py).
+    They are forked from a process that has the libraries: that the page is up before those are
+    loaded is for `python app.py` itself to show (tests/app/test_shell.py). None is left running,
+    for Gradio's queue takes 8 % of a core where nobody asks for anything.
     """
     started: list[Server] = []
 

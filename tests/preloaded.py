@@ -57,11 +57,16 @@ READ_AT_IMPORT = (
     *("ACCELERATE_", "BNB_", "GRADIO_", "HF_", "LANG", "LC_", "MKL_", "NO_COLOR"),
     *("OMP_", "PYTHONIO", "PYTHONUN", "TOKENIZERS_", "TORCH", "TRANSFORMERS_", "TRL_"),
 )
+# What libraries set themselves as they are imported.
+SET_AT_IMPORT = ("HF_HUB_DISABLE_TELEMETRY", "TORCHINDUCTOR_CACHE_DIR")
 # Runs with -S -E: a few milliseconds of an interpreter without site-packages.
 CLIENT = """#!{python} -SE
 import array, json, os, signal, socket, struct, sys
 arguments, known = sys.argv[1:], json.loads({known!r})
-here = {{name: text for name, text in os.environ.items() if name.startswith(tuple({prefixes!r}))}}
+here = {{
+    name: text for name, text in os.environ.items()
+    if name.startswith({prefixes!r}) and name not in {theirs!r}
+}}
 ours = arguments[:2] == ["-m", "studio"] or arguments[:1] and arguments[0].endswith(".py")
 if not ours or here != known:
     os.execv({python!r}, [{python!r}, *arguments])
@@ -82,7 +87,11 @@ os._exit(status[0] if status else 1)
 
 def read_at_import(environment: dict[str, str]) -> dict[str, str]:
     """The settings of an environment that a library may have read already."""
-    return {name: text for name, text in environment.items() if name.startswith(READ_AT_IMPORT)}
+    return {
+        name: text
+        for name, text in environment.items()
+        if name.startswith(READ_AT_IMPORT) and name not in SET_AT_IMPORT
+    }
 
 
 def start_python(
@@ -153,14 +162,18 @@ class PreloadedPython:
                 shared.write_text(str(self.folder))
         self._lease.sendall(struct.pack("!I", 0))
         self.executable = self.folder / "python"
+        self._known = json.loads((self.folder / "known").read_text())
 
     def _begin(self) -> None:
         address = str(self.folder / "line")
+        known = json.dumps(read_at_import(dict(os.environ)))
+        (self.folder / "known").write_text(known)
         client = CLIENT.format(
             python=sys.executable,
             address=address,
-            known=json.dumps(read_at_import(dict(os.environ))),
+            known=known,
             prefixes=READ_AT_IMPORT,
+            theirs=SET_AT_IMPORT,
         )
         executable = self.folder / "python"
         executable.write_text(client)
@@ -180,7 +193,7 @@ class PreloadedPython:
         self, arguments: list[str], cwd: Path, env: dict[str, str], output: IO[bytes]
     ) -> Child | subprocess.Popen[bytes]:
         """`start_python` without the imports."""
-        if read_at_import(env) != read_at_import(dict(os.environ)):
+        if read_at_import(env) != self._known:
             return start_python(arguments, cwd, env, output)
         line = self._connect()
         call = json.dumps([str(cwd), env, arguments]).encode()

@@ -24,9 +24,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(start_server: Callable[..., Server]) -> Server:
-    """The app, up, with an empty workspace that the tests of this folder share."""
+    """The app, up, with an empty workspace that the tests of a file share."""
     return start_server()
 
 
