@@ -37,12 +37,15 @@ run: $(VENV)/.ready
 
 setup: $(VENV)/.ready-dev
 
-test: test-all test-browser
+# All in one session: the libraries are imported once, no worker waits for the end of a part, and
+# what a browser test waits for leaves its core to the other worker. The targets after it run the
+# parts by themselves.
+ALL = tests/unit $(SECURITY:%=tests/security/test_%.py) $(wildcard $(LATER))
+test: $(VENV)/.ready-dev postgres chromium
+	OMP_NUM_THREADS=1 $(PYTEST) $(ALL) tests/browser $(SHARED)
 
-# All but the browser's in one session: the libraries are imported once, and no worker waits for
-# the end of a part. The targets after it run the parts by themselves.
 test-all: $(VENV)/.ready-dev postgres
-	OMP_NUM_THREADS=1 $(PYTEST) tests/unit $(SECURITY:%=tests/security/test_%.py) $(wildcard $(LATER)) $(SHARED)
+	OMP_NUM_THREADS=1 $(PYTEST) $(ALL) $(SHARED)
 
 test-unit: $(VENV)/.ready-dev postgres
 	OMP_NUM_THREADS=1 $(PYTEST) tests/unit -m "not slow" $(SHARED)

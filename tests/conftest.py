@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,37 @@ _LONGEST = (
 )
 
 
+_LIBRARY = 300  # modules that are loaded when a large library was imported
+_frozen = 0
+
+
+def _freeze() -> None:
+    """Leave what was imported out of every later look for garbage.
+
+    Each training run collects all of it several times, and the libraries hold a million objects.
+    """
+    global _frozen
+    gc.collect()
+    gc.freeze()
+    _frozen = len(sys.modules)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    gc.disable()  # it imports and makes what all stays
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        _freeze()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    if len(sys.modules) > _frozen + _LIBRARY:
+        _freeze()
+
+
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With `--dist loadgroup` the tests of a file share a worker, unless they are to be spread."""
@@ -54,7 +86,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("spread") is None:
             item.add_marker(pytest.mark.xdist_group(file))
     place = {file: at for at, file in enumerate(_LONGEST)}
-    items.sort(key=lambda item: place.get(files[item], len(place)))
+    # Then the browser's, which wait for seconds, while there is something to do meanwhile.
+    items.sort(
+        key=lambda item: place.get(
+            files[item], len(place) + (not files[item].startswith("tests/browser/"))
+        )
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -82,14 +119,21 @@ def real_data() -> Path:
     return Path(folder)
 
 
-@pytest.fixture(scope="session")
-def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
-    """`start_server(home=None, **environment)` starts an app of its own; all end with the tests."""
+@pytest.fixture(scope="module")
+def start_server(
+    tmp_path_factory: pytest.TempPathFactory, preloaded: PreloadedPython | None
+) -> Iterator[Callable[..., Server]]:
+    """`start_server(home=None, **environment)` starts an app of its own; all end with the file.
+
+    They are forked from a process that has the libraries: that the page is up before those are
+    loaded is for `python app.py` itself to show (tests/app/test_shell.py). None is left running,
+    for Gradio's queue takes 8 % of a core where nobody asks for anything.
+    """
     started: list[Server] = []
 
     def start(home: Path | None = None, **environment: str) -> Server:
         folder = home or tmp_path_factory.mktemp("server") / "home"
-        server = Server(folder, environment=environment)
+        server = Server(folder, environment=environment, python=preloaded)
         started.append(server)
         return server.start()
 
@@ -109,16 +153,29 @@ def hub() -> Iterator[tuple[type[StandIn], str]]:
 
 
 @pytest.fixture(scope="session")
-def preloaded_python() -> Iterator[Path]:
-    """A `python` that has the libraries loaded already; its folder may stand first on a PATH.
+def workers_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The one folder of this session's that all its workers share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
-    With a GPU it is the ordinary one, for CUDA does not survive a fork.
+
+@pytest.fixture(scope="session")
+def preloaded(workers_folder: Path) -> Iterator[PreloadedPython | None]:
+    """A process that has the libraries loaded already, one for all workers.
+
+    None with a GPU, for CUDA does not survive a fork.
     """
     import torch
 
     if torch.cuda.is_available():
-        yield Path(sys.executable)
+        yield None
         return
-    python = PreloadedPython()
-    yield python.executable
+    python = PreloadedPython(workers_folder / "preloaded-python")
+    yield python
     python.close()
+
+
+@pytest.fixture(scope="session")
+def preloaded_python(preloaded: PreloadedPython | None) -> Path:
+    """The `python` of that process, or the ordinary one; its folder may stand first on a PATH."""
+    return preloaded.executable if preloaded else Path(sys.executable)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.preloaded import Child, PreloadedPython, start_python
 
 ROOT = Path(__file__).resolve().parents[1]
 UP_WITHIN = 60.0  # seconds; a bare Gradio app takes three to eight on two busy cores
@@ -30,7 +31,8 @@ class Server:
     home: Path
     port: int = field(default_factory=free_port)
     environment: dict[str, str] = field(default_factory=dict)
-    process: subprocess.Popen[bytes] | None = None
+    python: PreloadedPython | None = None  # with the libraries loaded, instead of a new one
+    process: subprocess.Popen[bytes] | Child | None = None
 
     @property
     def url(self) -> str:
@@ -53,14 +55,8 @@ class Server:
             **self.environment,
         }
         with (self.home / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "app.py", "--port", str(self.port)],
-                cwd=ROOT,
-                env=environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            popen = self.python.popen if self.python else start_python
+            self.process = popen(["app.py", "--port", str(self.port)], ROOT, environment, log)
         deadline = time.monotonic() + UP_WITHIN
         while not self.answers():
             if self.process.poll() is not None:

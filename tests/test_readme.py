@@ -6,11 +6,11 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -78,10 +78,15 @@ CHAINS = chains()
 
 
 @pytest.fixture(scope="session")
-def after_first(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder as the block that trains the run `first` leaves it, by a Python of its own."""
-    folder = tmp_path_factory.mktemp("first")
-    run(FIRST, folder, Path(sys.executable))
+def after_first(workers_folder: Path, preloaded_python: Path) -> Path:
+    """The folder as the block that trains the run `first` leaves it, made by one worker for all."""
+    folder = workers_folder / "first"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            making = workers_folder / "first-making"
+            making.mkdir()
+            run(FIRST, making, preloaded_python)
+            making.rename(folder)
     return folder
 
 
@@ -90,7 +95,11 @@ def after_first(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_marked_command_runs(
     chain: list[str], tmp_path: Path, preloaded_python: Path, request: pytest.FixtureRequest
 ) -> None:
-    """Each block by itself, or after the first run where it names that run."""
+    """Each block by itself, or after the first run where it names that run.
+
+    By a Python that has the libraries loaded: those without are started by `test_light_imports.py`,
+    `cli/test_main.py` and, for a training, `engine/test_hosted_runs.py`.
+    """
     if "first" in chain[0]:
         left = request.getfixturevalue("after_first")
         shutil.copytree(left, tmp_path, dirs_exist_ok=True)

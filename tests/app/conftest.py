@@ -9,7 +9,7 @@ import pytest
 from tests.serving import Server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(start_server: Callable[..., Server]) -> Server:
-    """The app, up, with an empty workspace that the tests of this folder share."""
+    """The app, up, with an empty workspace that the tests of a file share."""
     return start_server()

@@ -38,10 +38,12 @@ def test_first_paint_needs_no_heavy_library(tmp_path):
     assert done.stdout.split() == []
 
 
-def start(*flags: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def start(
+    python: Path, *flags: str, home: Path, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """`python app.py` with flags, expected to refuse at once."""
     return subprocess.run(
-        [sys.executable, "app.py", *flags],
+        [str(python), "app.py", *flags],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -50,8 +52,8 @@ def start(*flags: str, home: Path, **environment: str) -> subprocess.CompletedPr
     )
 
 
-def test_it_refuses_strangers_without_a_login(tmp_path):
-    done = start("--host", "0.0.0.0", home=tmp_path)
+def test_it_refuses_strangers_without_a_login(tmp_path, preloaded_python):
+    done = start(preloaded_python, "--host", "0.0.0.0", home=tmp_path)
     assert done.returncode == 2
     assert "--auth USER:PASSWORD" in done.stderr
     assert "Traceback" not in done.stderr

@@ -24,15 +24,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(start_server: Callable[..., Server]) -> Server:
-    """The app, up, with an empty workspace that the tests of this folder share."""
+    """The app, up, with an empty workspace that the tests of a file share."""
     return start_server()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One headless Chromium for all tests."""
+    """One headless Chromium for a file; while playwright runs, no other test may use asyncio."""
     path = chromium.find()
     if path is None:
         pytest.fail(chromium.ADVICE)

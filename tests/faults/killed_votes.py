@@ -28,6 +28,7 @@ from typing import Any
 from studio.labels import LabelStore, Pair
 from tests import postgres
 from tests.asking import Asker, panel_of
+from tests.preloaded import PreloadedPython
 from tests.serving import Server
 
 PEOPLE = ("ada", "ben", "cleo", "dan")
@@ -105,7 +106,7 @@ class Person:
         return reply
 
 
-def run(kind: str, kills: int, seed: int = 0) -> Outcome:
+def run(kind: str, kills: int, seed: int = 0, python: PreloadedPython | None = None) -> Outcome:
     """Kill and start again so many times; afterwards compare the record with what was said."""
     draw = random.Random(seed)
     people = [Person(name) for name in PEOPLE]
@@ -114,7 +115,7 @@ def run(kind: str, kills: int, seed: int = 0) -> Outcome:
         project = store.create_project("kills", order="given", seed=1, overlap=2)
         pairs = [Pair(f"question {n}", f"one {n}", f"two {n}") for n in range(PAIRS_A_KILL * kills)]
         store.add_items(project.id, pairs)
-        server = Server(Path(folder), environment={"STUDIO_DATABASE_URL": url})
+        server = Server(Path(folder), environment={"STUDIO_DATABASE_URL": url}, python=python)
         for _ in range(kills):
             live_once(server, project.id, people, draw.uniform(0.0, 1.0))
         server.start()  # the last cut short are sent once more

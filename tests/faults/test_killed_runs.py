@@ -23,10 +23,10 @@ KILLS = int(os.environ.get("STUDIO_KILLS", "1"))
 MORE = "run by make test-kills"
 
 
-def shell(home: Path, *words: str) -> subprocess.Popen[str]:
+def shell(home: Path, *words: str, python: Path = Path(sys.executable)) -> subprocess.Popen[str]:
     environment = {**os.environ, "STUDIO_HOME": str(home), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [sys.executable, "-m", "studio", *words],
+        [str(python), "-m", "studio", *words],
         cwd=ROOT,
         env=environment,
         text=True,
@@ -92,24 +92,27 @@ _MORE = pytest.mark.skipif(KILLS < 2, reason=MORE)
 @pytest.mark.parametrize(
     "objective", ["dpo", *(pytest.param(name, marks=_MORE) for name in OTHERS)]
 )
-def test_killed_and_resumed_equals_uninterrupted(objective: str, tmp_path: Path) -> None:
+def test_killed_and_resumed_equals_uninterrupted(
+    objective: str, tmp_path: Path, preloaded_python: Path
+) -> None:
     """Once in `make test`; `make test-kills` does it at twenty random points."""
     rows = sft_rows(60) if objective in ("sft", "longer") else preference_rows(60)
     data = tmp_path / "rows.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
     home = tmp_path / "home"
-    whole = finish(shell(home, *train_words(objective, data)))
+    words = train_words(objective, data)
+    whole = finish(shell(home, *words, python=preloaded_python))
     store = RunStore(Workspace(home))
 
     expected = losses(store.get(whole["run_id"]))
     chance = random.Random(7)
     for _ in range(KILLS):
         seen = {run.id for run in store.list()}
-        process = shell(home, *train_words(objective, data))
+        process = shell(home, *words, python=preloaded_python)
         at = chance.randint(5, STEPS - 8)
         killed = kill_after(process, store, seen, at, chance.uniform(0, 0.05))
         assert store.get(killed).state == "interrupted"
-        resumed = finish(shell(home, "runs", "resume", killed, "--json"))
+        resumed = finish(shell(home, "runs", "resume", killed, "--json", python=preloaded_python))
         assert (resumed["state"], resumed["step"]) == ("finished", STEPS)
         events = store.get(killed).events()[0]
         assert any(event["kind"] == "resume" and event["step"] >= 4 for event in events)

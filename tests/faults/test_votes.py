@@ -12,13 +12,16 @@ from studio.core.errors import WorkspaceError
 from studio.labels import LabelStore, Pair
 from tests import postgres
 from tests.faults import killed_votes
+from tests.preloaded import PreloadedPython
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-def test_kill_nine_of_the_app_loses_and_doubles_no_acknowledged_vote(database: str) -> None:
+def test_kill_nine_of_the_app_loses_and_doubles_no_acknowledged_vote(
+    database: str, preloaded: PreloadedPython | None
+) -> None:
     if database == "postgresql" and postgres.find() is None:
         pytest.skip(postgres.ADVICE)
-    outcome = killed_votes.run(database, kills=1)
+    outcome = killed_votes.run(database, kills=1, python=preloaded)
     assert outcome.acknowledged and outcome.unanswered
     assert (outcome.lost, outcome.doubled, outcome.beyond_overlap) == (0, 0, 0)
 

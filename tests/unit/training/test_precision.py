@@ -68,8 +68,8 @@ def test_float16_on_a_cpu_is_refused_where_it_needs_autocast(
 # `make test-matrix` trains for as long as the figures in docs/gpus.md were measured over.
 LONG = bool(os.environ.get("STUDIO_MATRIX"))
 STEPS = {
-    "max_steps": 25 if LONG else 10,
-    "per_device_train_batch_size": 8 if LONG else 4,
+    "max_steps": 25 if LONG else 3,
+    "per_device_train_batch_size": 8 if LONG else 2,
     "max_length": 128 if LONG else 64,
     "lr_scheduler_type": "constant",
     "warmup_steps": 0,
