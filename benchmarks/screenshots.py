@@ -4,6 +4,7 @@ python benchmarks/screenshots.py              docs/images/*.png, small
 python benchmarks/screenshots.py --all DIR    every tab, empty and full, wide and narrow, light and
                                               dark, to look at
 python benchmarks/screenshots.py --chats DIR  thinking, tools, a mixture and data making, to look at
+python benchmarks/screenshots.py --why DIR    answers, errors, rows and votes traced, to look at
 python benchmarks/screenshots.py --home DIR   keep the workspace, and use it again the next time
 """
 
@@ -24,7 +25,7 @@ sys.path.insert(0, str(ROOT))
 from PIL import Image  # noqa: E402
 from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
 
-from benchmarks import chat_pictures  # noqa: E402
+from benchmarks import chat_pictures, why_pictures  # noqa: E402
 from studio.data.readers.sources import sample_path  # noqa: E402
 from tests import chromium  # noqa: E402
 from tests.serving import Server  # noqa: E402
@@ -197,10 +198,21 @@ def _chats(home: Path) -> None:
         studio.close()
 
 
+def _traced(home: Path) -> None:
+    from studio import Studio
+
+    studio = Studio(home)
+    try:
+        why_pictures.fill(studio)
+    finally:
+        studio.close()
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--all", type=Path, metavar="DIR", help="every tab in every state")
     parser.add_argument("--chats", type=Path, metavar="DIR", help="chats that think and call")
+    parser.add_argument("--why", type=Path, metavar="DIR", help="answers traced to rows and votes")
     parser.add_argument("--home", type=Path, metavar="DIR", help="a workspace to keep and reuse")
     chosen = parser.parse_args()
     executable = chromium.find()
@@ -212,6 +224,8 @@ def main() -> int:
         home = chosen.home or Path(scratch) / "full"
         if chosen.chats:
             _chats(home)
+        elif chosen.why:
+            _traced(home)
         else:
             fill(home)
         with sync_playwright() as playwright:
@@ -222,6 +236,8 @@ def main() -> int:
             try:
                 if chosen.chats:
                     chat_pictures.draw(browser, server.url, chosen.chats)
+                elif chosen.why:
+                    why_pictures.draw(browser, server.url, chosen.why)
                 elif chosen.all:
                     all_pictures(browser, server, chosen.all, full=True)
                     empty = Server(Path(scratch) / "empty").start()

@@ -114,7 +114,7 @@ class WhyPanel:
 
     def ask(self, chat: Chat, which: str, words: str) -> Iterator[Updates]:
         """The rows behind an answer; an index that is missing is built under a progress bar."""
-        return self._ask(chat, which, words, None)
+        yield from self._ask(chat, which, words, None)
 
     def ask_token(self, chat: Chat, event: gr.EventData) -> Iterator[Updates]:
         """The rows behind one token of an answer."""
