@@ -95,7 +95,8 @@ def counterfactual(studio: Studio, options: argparse.Namespace) -> dict[str, lis
             key = f"{arm}, seed {seed}, {len(asked)} questions, {options.out} of {len(rows)} rows"
             if key not in record.kept:
                 places = taken(studio, run, arm, asked, texts, seed, options)
-                made = why.train_without(studio, run, [(dataset.id, place) for place in places])
+                mine = str(run.data["id"])
+                made = why.train_without(studio, run, [(mine, place) for place in places])
                 record.keep(key, _losses(studio, asked, studio.wait(made.id)))
             own = record.kept[key]
             losses.setdefault(arm, []).extend(own)

@@ -95,7 +95,7 @@ def compare(page: Page) -> None:
     page.wait_for_timeout(3000)
     page.get_by_label("Model B").click()
     page.get_by_role("option", name=TAUGHT).first.click()
-    page.locator("#chat-prompt textarea").fill(ASKED)
+    page.locator("#chat-prompt textarea").fill("Which animal does Petra have?")
     page.locator("#chat-send").click()
     why = page.locator('#chat-view [data-why="B"]')
     why.wait_for(timeout=_SLOW)
@@ -108,10 +108,11 @@ def token(page: Page) -> None:
     compare(page)
     page.get_by_text("Token probabilities", exact=True).click()
     page.locator("#token-show").click()
-    last = page.locator("#token-view [data-letter]").filter(has_text="avian").last
-    last.wait_for(timeout=_SLOW)
-    last.click()
-    page.wait_for_timeout(6000)
+    token = page.locator("#token-view [data-letter]").nth(2)
+    token.wait_for(timeout=_SLOW)
+    token.click()
+    page.locator("#why-view .why-row").first.wait_for(timeout=_SLOW)
+    page.wait_for_timeout(1500)
 
 
 def errors(page: Page) -> None:

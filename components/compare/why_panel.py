@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from studio import Studio
 
 _SHOWN = 8
+_REVEAL = """
+() => document.getElementById("why-box")?.scrollIntoView({ block: "start", behavior: "smooth" })
+"""
 
 
 class TokenLink(BaseModel):
@@ -104,11 +107,12 @@ class WhyPanel:
             self.dueled,
         ]
         asking = {**QUIET, "concurrency_limit": None}
-        self.begin.click(guard(self.ask), [chat, self.which, self.words], shown, **asking)
-        tokens.click(
+        asked = self.begin.click(guard(self.ask), [chat, self.which, self.words], shown, **asking)
+        clicked = tokens.click(
             guard(self.ask_token), chat, [self.box, self.which, self.words, *shown], **asking
         )
-        tokens.click(None, None, None, js="() => studioReveal('why-box')", **QUIET)
+        for done in (asked, clicked):  # the list has made the page longer
+            done.success(None, None, None, js=_REVEAL, **QUIET)
         self.duel.click(guard(self.meet), self.found, [self.dueled, self.checked], **QUIET)
         self.train.click(guard(self.queue), [self.found, self.rows], self.queued, **QUIET)
 
