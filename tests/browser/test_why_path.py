@@ -81,7 +81,7 @@ def test_from_a_wrong_answer_to_a_run_without_the_rows_behind_it(
 
 
 def test_the_rows_that_harm_come_first(url: str, new_page: Callable[..., Page]) -> None:
-    page = new_page(390, 844)
+    page = new_page(1440, 900)
     page.goto(url)
     page.get_by_text("facts", exact=True).first.click()
     page.get_by_role("tab", name="Influence").click()
