@@ -32,9 +32,9 @@ def fill(studio: Studio) -> None:
     """Two runs, one of rows and one of votes, indexed; what was made before is used again."""
     import random
 
+    from studio.attribution import Asked
     from studio.data import PrepareOptions
     from studio.data.readers.sources import sample_path
-    from studio.attribution import Asked
     from studio.runs.recipe import presets
     from studio.workflows import why
 
