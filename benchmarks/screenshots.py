@@ -5,6 +5,7 @@ python benchmarks/screenshots.py --all DIR    every tab, empty and full, wide an
                                               dark, to look at
 python benchmarks/screenshots.py --chats DIR  thinking, tools, a mixture and data making, to look at
 python benchmarks/screenshots.py --compare DIR  Search and Context; trains for some minutes
+python benchmarks/screenshots.py --why DIR    answers, errors, rows and votes traced, to look at
 python benchmarks/screenshots.py --home DIR   keep the workspace, and use it again the next time
 """
 
@@ -27,7 +28,7 @@ sys.path.insert(0, str(ROOT))
 from PIL import Image  # noqa: E402
 from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
 
-from benchmarks import chat_pictures, compare_pictures  # noqa: E402
+from benchmarks import chat_pictures, compare_pictures, why_pictures  # noqa: E402
 from studio.data.readers.sources import sample_path  # noqa: E402
 from tests import chromium  # noqa: E402
 from tests.serving import Server  # noqa: E402
@@ -209,6 +210,7 @@ def main() -> int:
     parser.add_argument("--all", type=Path, metavar="DIR", help="every tab in every state")
     parser.add_argument("--chats", type=Path, metavar="DIR", help="chats that think and call")
     parser.add_argument("--compare", type=Path, metavar="DIR", help="Search and Context")
+    parser.add_argument("--why", type=Path, metavar="DIR", help="answers traced to rows and votes")
     parser.add_argument("--home", type=Path, metavar="DIR", help="a workspace to keep and reuse")
     chosen = parser.parse_args()
     executable = chromium.find()
@@ -222,6 +224,8 @@ def main() -> int:
             _filled(home, partial(chat_pictures.fill, folder=home))
         elif chosen.compare:
             _filled(home, compare_pictures.fill)
+        elif chosen.why:
+            _filled(home, why_pictures.fill)
         else:
             fill(home)
         with sync_playwright() as playwright:
@@ -234,6 +238,8 @@ def main() -> int:
                     chat_pictures.draw(browser, server.url, chosen.chats)
                 elif chosen.compare:
                     compare_pictures.draw(browser, server.url, chosen.compare)
+                elif chosen.why:
+                    why_pictures.draw(browser, server.url, chosen.why)
                 elif chosen.all:
                     all_pictures(browser, server, chosen.all, full=True)
                     empty = Server(Path(scratch) / "empty").start()

@@ -73,7 +73,7 @@ class ChatTab(ChatLayout):
             **QUIET,
         )
         self.tokens.bind(self.chat)
-        self.why.bind(self.chat)
+        self.why.bind(self.chat, self.tokens.view)
         # A tab that was never opened is not rendered yet: its state arrives with it, as a change.
         arrivals = [self.saved.change, *page_loads()]
         gr.on(

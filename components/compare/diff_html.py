@@ -59,8 +59,13 @@ def token_empty() -> str:
     )
 
 
-def tokens(reading: AnswerReading) -> str:
-    """The answer once per model after the first, colored by the log-ratio to the first."""
+def tokens(reading: AnswerReading, asks: tuple[str, str] | None = None) -> str:
+    """The answer once per model after the first, colored by the log-ratio to the first.
+
+    Args:
+        asks: the letter of a tuned model and the answer that it gave; each token of it can be
+            asked about there, by `data-letter`, `data-start` and `data-end` (characters).
+    """
     errors = "".join(
         notice("error", f"{label}: {error}")
         for label, error in zip(reading.labels, reading.errors, strict=False)
@@ -69,17 +74,25 @@ def tokens(reading: AnswerReading) -> str:
     if not reading.tokens:
         return errors or token_empty()
     columns = [at for at in range(1, len(reading.labels)) if reading.sums[at] is not None]
-    blocks = "".join(_block(reading, at) for at in columns or [0])
+    blocks = "".join(_block(reading, at, asks) for at in columns or [0])
     legend = (
         '<p class="none token-legend"><span class="token up" style="--s:.5">more likely</span> and '
         '<span class="token down" style="--s:.5">less likely</span> than in '
-        f"{esc(reading.labels[0])}. Hover over a token for its probabilities.</p>"
+        f"{esc(reading.labels[0])}. Hover over a token for its probabilities"
+        f"{'; click it to find the rows that raised it' if asks else ''}.</p>"
     )
     return f'<div class="token-view">{errors}{blocks}{legend if columns else ""}</div>'
 
 
-def _block(reading: AnswerReading, at: int) -> str:
-    text = "".join(_token(token, at) for token in reading.tokens)
+def _block(reading: AnswerReading, at: int, asks: tuple[str, str] | None) -> str:
+    answer = asks[1] if asks and asks[0] == LETTERS[at] else ""
+    text, start = "", 0
+    for token in reading.tokens:
+        end = start + len(token.text)
+        asked = token.text and answer[start:end] == token.text
+        span = f' data-letter="{LETTERS[at]}" data-start="{start}" data-end="{end}"'
+        text += _token(token, at, span if asked else "")
+        start = end
     return (
         f'<div><p class="token-head"><b>{LETTERS[at]} {esc(reading.labels[at])}</b> '
         f"<span>{esc(_summary(reading, at))}</span></p>"
@@ -98,7 +111,7 @@ def _summary(reading: AnswerReading, at: int) -> str:
     return text + (f"; implicit reward {reward:+.2f}" if reward is not None else "")
 
 
-def _token(token: TokenReading, at: int) -> str:
+def _token(token: TokenReading, at: int, span: str = "") -> str:
     ratio = token.ratio(at) if at else None
     kind, strength = "", 0.0
     if ratio is not None:
@@ -106,7 +119,7 @@ def _token(token: TokenReading, at: int) -> str:
         kind = " up" if ratio > 0 else " down"
     shown = esc(token.text).replace("\n", "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}\n")
     return (
-        f'<span class="token{kind}" style="--s:{strength:.2f}" tabindex="0" '
+        f'<span class="token{kind}" style="--s:{strength:.2f}" tabindex="0"{span} '
         f'title="{esc(_hover(token, at))}">{shown}</span>'
     )
 

@@ -13,7 +13,7 @@ from components.ui.compat import Update, Updates
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import notice, progress_bar, section
 from components.ui.job_progress import followed
-from components.ui.traced_rows import row_item
+from components.ui.traced_rows import OPEN, row_item
 from studio.core.errors import ConfigError
 from studio.core.formatting import plural
 from studio.workflows import why
@@ -49,7 +49,7 @@ class ErrorsPanel:
                 )  # fmt: skip
                 self.begin = gr.Button("Find the rows", size="sm", scale=0, elem_id="errors-ask")
             self.progress = gr.HTML("", elem_id="errors-progress")
-            self.view = gr.HTML("", elem_id="errors-view")
+            self.view = gr.HTML("", js_on_load=OPEN, elem_id="errors-view")
             with gr.Column(visible=False) as self.leaving:
                 self.rows = gr.CheckboxGroup(
                     [], label="Train again without these rows", elem_id="errors-rows"
@@ -160,6 +160,7 @@ def listed(own: Mapping[str, Any], rows: list[dict[str, Any]], asked: int, error
     items = "".join(
         row_item(
             {**row, "score": row["total"] / row["questions"]},
+            link=True,
             note=f"behind {row['questions']} of {asked}",
         )
         for row in rows

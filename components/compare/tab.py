@@ -31,6 +31,8 @@ class CompareHandles:
     """The chat's prompt box."""
     project: gr.State
     """The id of the labeling project last created from a prompt set's pairs."""
+    traced: tuple[gr.HTML, ...]
+    """Lists of training rows; a click sends the `data-dataset` and the `data-open` row."""
 
 
 def ask(runs: tuple[str, ...], prompt: str = "") -> Reply:
@@ -72,4 +74,5 @@ def build(studio: Studio, ctx: PageContext) -> CompareHandles:
     score.bind(score_tab)
     search.bind(search_tab)
     context.bind(context_tab)
-    return CompareHandles(left.opening, chat.prompt, prompts.reader.project)
+    traced = (chat.why.view, score.errors.view)
+    return CompareHandles(left.opening, chat.prompt, prompts.reader.project, traced)

@@ -8,6 +8,7 @@ import gradio as gr
 
 from components.compare import diff_html as marks
 from components.compare.conversation import Chat
+from components.ui.access import person
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import notice
 from components.ui.visitor_quota import Visits
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
     from studio.evaluation.token_logprobs import AnswerReading
 
 _OWN_TEXT = "my own text"
+_ASK = """
+const ask = (event) => {
+  const token = event.target.closest('[data-letter]');
+  if (token) trigger('click', {...token.dataset});
+};
+element.addEventListener('click', ask);
+element.addEventListener('keydown', (event) => { if (event.key === 'Enter') ask(event); });
+"""
 _TIMEOUT = 120.0  # seconds: a training step or another answer may come first
 
 
@@ -51,7 +60,7 @@ class TokenView:
                 elem_id="token-mine",
                 placeholder="Any answer to the last prompt, for example the correct one",
             )
-            self.view = gr.HTML(marks.token_empty(), elem_id="token-view")
+            self.view = gr.HTML(marks.token_empty(), js_on_load=_ASK, elem_id="token-view")
 
     def bind(self, chat: gr.State) -> None:
         self.which.change(
@@ -71,7 +80,7 @@ class TokenView:
     def read(self, chat: Chat, which: str, own_text: str) -> str:
         """One forward pass per model over the last prompt and the chosen answer."""
         try:
-            return marks.tokens(self._reading(chat, which, own_text))
+            return marks.tokens(self._reading(chat, which, own_text), _asks(chat, which))
         except TimeoutError:
             return notice("error", "The model is busy; try again in a minute.")
         except Exception as error:
@@ -93,3 +102,12 @@ class TokenView:
         self.visits.check(columns)
         self.visits.count(len(columns))
         return self.studio.read_answer(columns, prompt, answer, chat.raw).result(_TIMEOUT)
+
+
+def _asks(chat: Chat, which: str) -> tuple[str, str] | None:
+    """The letter and the answer of a tuned model, whose tokens can be asked about."""
+    at = -1 if which == _OWN_TEXT else LETTERS.index(which[-1])
+    side = chat.sides[at] if 0 <= at < len(chat.sides) else None
+    if side is None or side.run is None or side.endpoint or not person().owner:
+        return None
+    return LETTERS[at], chat.turns[-1].answers[at].text

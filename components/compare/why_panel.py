@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from pydantic import BaseModel
 
 from components.compare import why_html
 from components.compare.conversation import Chat
 from components.ui.access import person
-from components.ui.compat import Updates
+from components.ui.compat import Updates, event_data
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import notice, progress_bar
 from components.ui.job_progress import followed
+from components.ui.traced_rows import OPEN
 from studio.attribution import Asked
 from studio.core.errors import ConfigError
 from studio.core.formatting import plural
@@ -25,6 +29,17 @@ if TYPE_CHECKING:
     from studio import Studio
 
 _SHOWN = 8
+_REVEAL = """
+() => document.getElementById("why-box")?.scrollIntoView({ block: "start", behavior: "smooth" })
+"""
+
+
+class TokenLink(BaseModel):
+    """What a click on a token sends: whose answer it is of, and its characters."""
+
+    letter: str
+    start: int
+    end: int
 
 
 class WhyPanel:
@@ -38,7 +53,7 @@ class WhyPanel:
     def lay_out(self) -> None:
         with gr.Accordion(
             "Why this answer", open=False, elem_classes="fold quiet", elem_id="why-box"
-        ):
+        ) as self.box:
             with gr.Row(elem_id="why-row"):
                 self.which = gr.Radio(
                     [f"answer {letter}" for letter in LETTERS],
@@ -59,7 +74,7 @@ class WhyPanel:
                 )
                 self.begin = gr.Button("Why?", size="sm", scale=0, min_width=90, elem_id="why-ask")
             self.progress = gr.HTML("", elem_id="why-progress")
-            self.view = gr.HTML(why_html.empty(), elem_id="why-view")
+            self.view = gr.HTML(why_html.empty(), js_on_load=OPEN, elem_id="why-view")
             with gr.Column(visible=False, elem_id="why-leave") as self.leaving:
                 self.rows = gr.CheckboxGroup(
                     [], label="Train again without these rows", elem_id="why-rows"
@@ -79,30 +94,48 @@ class WhyPanel:
                 )
             self.dueled = gr.HTML("", elem_id="why-dueled")
 
-    def bind(self, chat: gr.State) -> None:
-        self.begin.click(
-            guard(self.ask),
-            [chat, self.which, self.words],
-            [
-                self.progress,
-                self.view,
-                self.leaving,
-                self.rows,
-                self.found,
-                self.queued,
-                self.checked,
-                self.dueled,
-            ],
-            **QUIET,
-            concurrency_limit=None,
+    def bind(self, chat: gr.State, tokens: gr.HTML) -> None:
+        """`tokens` sends `TokenLink`s."""
+        shown = [
+            self.progress,
+            self.view,
+            self.leaving,
+            self.rows,
+            self.found,
+            self.queued,
+            self.checked,
+            self.dueled,
+        ]
+        asking = {**QUIET, "concurrency_limit": None}
+        asked = self.begin.click(guard(self.ask), [chat, self.which, self.words], shown, **asking)
+        clicked = tokens.click(
+            guard(self.ask_token), chat, [self.box, self.which, self.words, *shown], **asking
         )
+        for done in (asked, clicked):  # the list has made the page longer
+            done.success(None, None, None, js=_REVEAL, **QUIET)
         self.duel.click(guard(self.meet), self.found, [self.dueled, self.checked], **QUIET)
         self.train.click(guard(self.queue), [self.found, self.rows], self.queued, **QUIET)
 
     def ask(self, chat: Chat, which: str, words: str) -> Iterator[Updates]:
         """The rows behind an answer; an index that is missing is built under a progress bar."""
+        yield from self._ask(chat, which, words, None)
+
+    def ask_token(self, chat: Chat, event: gr.EventData) -> Iterator[Updates]:
+        """The rows behind one token of an answer."""
+        token = TokenLink.model_validate(event_data(event))
+        which, span = f"answer {token.letter}", (token.start, token.end)
+        words = ""
+        with contextlib.suppress(LookupError):
+            words = chat.turns[-1].answers[LETTERS.index(token.letter)].text[slice(*span)]
+        yield {self.box: gr.update(open=True), self.which: which, self.words: words.strip()}
+        yield from self._ask(chat, which, "", span)
+
+    def _ask(
+        self, chat: Chat, which: str, words: str, span: tuple[int, int] | None
+    ) -> Iterator[Updates]:
         try:
             run, asked = self._asked(chat, which, words)
+            asked = asked if span is None else replace(asked, span=span)
             yield {self.progress: progress_bar(0, None, why.cost(run) or "Asking the rows")}
             job = why.ask(self.studio, run, [asked], count=_SHOWN)
             found = yield from followed(job, self.progress)

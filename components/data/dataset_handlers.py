@@ -31,9 +31,13 @@ TRAINABLE = {type_ for types in OBJECTIVE_TYPES.values() for type_ in types}
 """Dataset types that at least one objective trains on."""
 
 
-def show(dataset_id: str) -> tuple[str, float]:
+Opening = tuple[str, int, float]
+"""A dataset, the training row to show, and when that was asked for."""
+
+
+def show(dataset_id: str, row: int = 0) -> Opening:
     """A value for `opening`; the time makes opening the same dataset again a change."""
-    return dataset_id, time.monotonic()
+    return dataset_id, row, time.monotonic()
 
 
 class DatasetHandlers:
@@ -80,7 +84,7 @@ class DatasetHandlers:
         )
         self.opening.change(guard(self.open), self.opening, self.outputs, **QUIET)
 
-        def opened(event: gr.EventData) -> tuple[str, float]:
+        def opened(event: gr.EventData) -> Opening:
             return show(ListLink.model_validate(event_data(event)).open)
 
         preview.prepared.click(guard(opened), None, self.opening, **QUIET)
@@ -200,11 +204,13 @@ class DatasetHandlers:
                 runs.setdefault(str(each.get("id")), []).append(run.name)
         return problems_html.dataset_cards(self.studio.datasets.list(), runs, chosen)
 
-    def open(self, opening: tuple[str, float] | None) -> Updates | Update:
-        """Show the requested dataset."""
+    def open(self, opening: Opening | None) -> Updates | Update:
+        """Show the requested dataset, at the requested row."""
         if not opening:
             return gr.skip()
-        return self.show_dataset(self.studio.datasets.get(opening[0]))
+        dataset, row, _ = opening
+        at = Subject(dataset_id=dataset, at=row)
+        return self.show_dataset(self.studio.datasets.get(dataset), at=at)
 
     def recall(self, kept: object, request: gr.Request) -> tuple[object, str, object]:
         """The state to restore after a refresh, if its source still exists; and the datasets.

@@ -38,7 +38,7 @@ class DataHandles:
     parameters: gr.State
     """Recipe fields set by hand in the token view."""
     opening: gr.State
-    """Set to `show(dataset_id)` to show a dataset here."""
+    """Set to `show(dataset_id)` to show a dataset here, or to `show(dataset_id, row)`."""
 
 
 def build(studio: Studio, ctx: PageContext) -> DataHandles:

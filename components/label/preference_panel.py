@@ -12,7 +12,7 @@ from components.ui.compat import Updates
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import notice, progress_bar
 from components.ui.job_progress import followed
-from components.ui.traced_rows import learned
+from components.ui.traced_rows import OPEN, learned
 from studio.attribution import Asked
 from studio.core.errors import Cancelled, ConfigError
 from studio.core.formatting import plural
@@ -64,7 +64,7 @@ class PreferencePanel:
                     "Cancel", size="sm", scale=0, visible=False, elem_id="behind-cancel"
                 )
             self.progress = gr.HTML("", elem_id="behind-progress")
-            self.view = gr.HTML("", elem_id="behind-view")
+            self.view = gr.HTML("", js_on_load=OPEN, elem_id="behind-view")
 
     def bind(self, tab: gr.Tab) -> None:
         shown = [self.box, self.run, self.pair, self.typed]

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 640.0, 230.0, 52.0, 20.0, 16.0, 40.0
 
 
-def build(studio: Studio, project: gr.Dropdown, tab: gr.Tab) -> None:
-    """The contents of the open `tab`; a new duel is opened in `project`."""
+def build(studio: Studio, project: gr.Dropdown, tab: gr.Tab) -> gr.HTML:
+    """The contents of the open `tab`; a new duel is opened in `project`. Returns the list of rows
+    behind a preference."""
     drawing = gr.HTML("", elem_id="label-rounds-drawing")
     with gr.Row(visible=False, elem_id="label-duel") as form:
         run = gr.Dropdown([], label="Blind duel of", min_width=180)
@@ -40,7 +41,8 @@ def build(studio: Studio, project: gr.Dropdown, tab: gr.Tab) -> None:
         count = gr.Number(60, label="Limit", precision=0, minimum=1, min_width=100)
         make = gr.Button("Generate pairs", elem_id="label-duel-make", min_width=180, scale=0)
     message = gr.HTML("")
-    for panel in (Overnight(studio), PreferencePanel(studio)):
+    behind = PreferencePanel(studio)
+    for panel in (Overnight(studio), behind):
         panel.lay_out()
         panel.bind(tab)
     tab.select(
@@ -53,6 +55,7 @@ def build(studio: Studio, project: gr.Dropdown, tab: gr.Tab) -> None:
         [message, project],
         **QUIET,
     )
+    return behind.view
 
 
 # ---- the form -----------------------------------------------------------------------------------

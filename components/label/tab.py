@@ -62,6 +62,8 @@ class LabelHandles:
     make_dataset: Callable[[str], str]
     start_from: Callable[[str], str | None]
     open: Callable[[str], Any]
+    traced: gr.HTML
+    """Training rows behind a preference; a click sends `data-dataset` and the `data-open` row."""
 
 
 def build(studio: Studio, ctx: PageContext) -> LabelHandles:
@@ -78,7 +80,7 @@ def build(studio: Studio, ctx: PageContext) -> LabelHandles:
             cards = gr.HTML("", js_on_load=projects_html.OPEN, elem_id="label-projects")
             new = project_form.build(studio)
         with gr.Tab("Rounds", id="rounds") as history:
-            rounds.build(studio, project, history)
+            traced = rounds.build(studio, project, history)
         with gr.Tab("Judges", id="judges") as judging:
             judges = Judges(studio)
             judges.lay_out()
@@ -136,6 +138,7 @@ def build(studio: Studio, ctx: PageContext) -> LabelHandles:
         make_dataset=lambda project_id: make_dataset(studio, project_id),
         start_from=lambda project_id: start_from(studio, project_id),
         open=lambda project_id: _projects(studio.labels.projects(), project_id),
+        traced=traced,
     )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import gradio as gr
+from pydantic import BaseModel, Field
 
 from components.calculator import tab as calculator_tab
 from components.compare import tab as compare_tab
@@ -25,6 +26,13 @@ from studio.core.workspace import new_id
 if TYPE_CHECKING:
     from components.data.open_sources import Subject
     from studio import Studio
+
+
+class RowLink(BaseModel):
+    """What a click on a training row's place sends (`ui.traced_rows`)."""
+
+    dataset: str
+    open: Annotated[int, Field(ge=0)]
 
 
 @dataclass(frozen=True)
@@ -105,6 +113,12 @@ def _next_steps(ctx: PageContext, built: Handles) -> None:
             return gr.skip(), gr.skip(), *compare_run(f"{run.id}@{step}" if step else run.id)
         return train_tab.ask(start_from=run.id), train_tab.filling(), gr.skip(), ctx.go("train")
 
+    def open_row(event: gr.EventData) -> tuple[Update, gr.Tabs]:
+        place = RowLink.model_validate(event_data(event))
+        return data_tab.show(place.dataset, place.open), ctx.go("data")
+
+    for rows in (*compare.traced, label.traced):
+        rows.click(guard(open_row), None, [data.opening, ctx.tabs], **QUIET)
     built.models.panel.click(guard(from_library), None, [*form, compare.opening, ctx.tabs], **QUIET)
     train.compare_start.click(
         guard(compare_start), train.viewing, [compare.opening, ctx.tabs], **QUIET

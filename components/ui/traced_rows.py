@@ -10,6 +10,13 @@ from components.ui.html import esc
 from studio.core.formatting import percent_text, plural, thousands
 
 _LONGEST = 240  # characters of a row's text
+OPEN = """
+element.addEventListener('click', (event) => {
+  const place = event.target.closest('[data-open]');
+  if (place) trigger('click', {...place.dataset});
+});
+"""
+"""For a `gr.HTML` with such rows: a click on a row's place sends its data attributes."""
 
 
 def row_item(row: Mapping[str, Any], link: bool = False, note: str = "") -> str:
@@ -18,7 +25,7 @@ def row_item(row: Mapping[str, Any], link: bool = False, note: str = "") -> str:
     Args:
         row: `score` within -1 to 1, `stands_out`, `prompt`, `answer`, `rejected` (optional),
             `shared` words to mark, `dataset`, and `row`, counted from 0.
-        link: whether its place opens the row, by a `data-open` attribute.
+        link: whether its place opens the row, by `data-open` and `data-dataset` attributes.
         note: said after its place.
     """
     share = min(1.0, abs(row["score"]))
@@ -33,7 +40,9 @@ def row_item(row: Mapping[str, Any], link: bool = False, note: str = "") -> str:
     if note:
         place += f" \N{MIDDLE DOT} {esc(note)}"
     if link:
-        place = f'<button type="button" class="why-open" data-open="{row["row"]}">{place}</button>'
+        whose = f' data-dataset="{esc(row["dataset_id"])}"' if "dataset_id" in row else ""
+        opens = f'data-open="{row["row"]}"{whose} title="Open this row in Data"'
+        place = f'<button type="button" class="why-open" {opens}>{place}</button>'
     return (
         f'<li class="why-row{kind}"><span class="why-bar" title="cosine {row["score"]:+.3f}">'
         f'<i style="width:{share * 100:.0f}%"></i></span><b>{row["score"]:+.2f}</b>'
@@ -81,7 +90,7 @@ def _count(entry: Mapping[str, Any]) -> str:
 
 
 def _list(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    items = "".join(row_item(row) for row in rows)
+    items = "".join(row_item(row, link=True) for row in rows)
     return f'<div><p class="why-side">{name}</p><ol class="why-rows {name}">{items}</ol></div>'
 
 

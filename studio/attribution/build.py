@@ -16,10 +16,9 @@ import xxhash
 from safetensors.torch import save_file
 
 from studio.attribution import index_files, moments, run_loss
-from studio.attribution.index_files import Index
+from studio.attribution.index_files import SCALES, Index
 from studio.attribution.per_row import Trained, only_graph, row_gradients, trained_parts
 from studio.attribution.projection import Projector, unit
-from studio.attribution.question import SCALES
 from studio.attribution.request import FINAL, Indexing, IndexSpec
 from studio.attribution.run_loss import RunLoss
 from studio.core.device_errors import is_out_of_memory
@@ -93,7 +92,7 @@ def _fill(
     order = sorted(range(len(rows)), key=lambda at: (-rows.lengths[at], at))
     started, before = time.monotonic(), float(index.record.get("seconds", 0.0))
     kept, sizes = index.vectors("r+"), index.norms("r+")
-    while not index.complete:
+    while not index.filled:
         chunk = order[index.done : index.done + CHUNK]
         for start in range(0, len(chunk), rows.batch_size):
             part = chunk[start : start + rows.batch_size]

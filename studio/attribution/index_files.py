@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.core.records import read_json
+from studio.core.records import DamagedRecord, read_json
 from studio.core.workspace import check_room, write_json
 
 VERSION = 1
 RECORD = "index.json"
+SCALES = "scales.safetensors"
 
 
 def bytes_a_row(dims: int) -> int:
@@ -50,8 +51,27 @@ class Index:
         return int(self.record["done"])
 
     @property
-    def complete(self) -> bool:
+    def filled(self) -> bool:
+        """Whether every row is written."""
         return self.done >= self.rows
+
+    @property
+    def complete(self) -> bool:
+        """Whether it can be asked: every row is written, and what random rows score is known."""
+        return self.filled and "unlike" in self.record
+
+    @property
+    def whole(self) -> bool:
+        """Whether its files are there in their sizes; one that a copy cut short is not."""
+        sizes = {
+            "vectors.f16": 2 * self.rows * self.dims,
+            "norms.f32": 4 * self.rows,
+            "places.i32": 12 * self.rows,
+        }
+        files = {name: self.folder / name for name in sizes}
+        return all(
+            path.is_file() and path.stat().st_size == sizes[name] for name, path in files.items()
+        ) and (not self.record.get("precondition") or (self.folder / SCALES).is_file())
 
     @property
     def dims(self) -> int:
@@ -82,9 +102,12 @@ def opened(folder: Path) -> Index | None:
     """The index in a folder, whole or begun; None where there is none that can be used."""
     try:
         record = read_json(folder / RECORD)
-    except FileNotFoundError:
+    except (FileNotFoundError, DamagedRecord):
         return None
-    return Index(folder, record) if record.get("version") == VERSION else None
+    if record.get("version") != VERSION or not {"rows", "done", "dims"} <= record.keys():
+        return None
+    index = Index(folder, record)
+    return index if index.whole else None
 
 
 def begun(folder: Path, wanted: dict[str, Any], places: NDArray[np.int32]) -> Index:

@@ -1,7 +1,8 @@
 """The gradient of a question: of an answer, of a part of it, or of one answer over another.
 
-One backward pass on the model as it answers, by the parts that the index was made from. Imports
-torch.
+One backward pass on the model as it answers, by the parts that the index was made from. An answer's
+gradient is that of its tokens' log-odds (after TRAK, Park et al. 2023): of its log-probability, a
+token that the run made all but certain would have next to none. Imports torch.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from studio.attribution.index_files import Index
+from studio.attribution.index_files import SCALES, Index
 from studio.attribution.per_row import find_parts, only_graph, row_gradients
 from studio.attribution.projection import Projector, unit
 from studio.attribution.request import FINAL, Asked
@@ -27,7 +28,7 @@ from studio.models import tokenization
 from studio.models.pool import ModelPool
 from studio.runs.store import Run, RunStore
 
-SCALES = "scales.safetensors"
+_MOST = 100
 _AT_ONCE = 8
 """Questions between two moments in which others are served."""
 
@@ -38,6 +39,19 @@ class Tokens:
 
     ids: list[int]
     asked: list[int]
+
+
+Measure = Callable[[Tensor], Tensor]
+
+
+def log_probability(logps: Tensor) -> Tensor:
+    return logps
+
+
+def log_odds(logps: Tensor) -> Tensor:
+    """What has the gradient of log p - log(1 - p) of each token; no token counts more than `_MOST`
+    times what it would by its log-probability."""
+    return logps / (1 - logps.detach().exp()).clamp(min=1 / _MOST)
 
 
 def column_of(run: Run, point: int, pool: ModelPool, runs: RunStore) -> ColumnModel:
@@ -97,10 +111,13 @@ def vectors(
     indexes: Sequence[Index],
     loaded_columns: Sequence[ColumnModel],
     told: Callable[[int], None] = lambda done: None,
+    measure: Measure = log_odds,
 ) -> list[Tensor]:
     """The questions' mean gradient at every point of an index: [dims] of unit norm each.
 
-    `told` hears how many more questions are read, while nothing holds the model; it may raise.
+    Args:
+        told: hears how many more questions are read, while nothing holds the model; it may raise.
+        measure: of each token's log-probability: what is differentiated.
     """
     found = []
     for index, loaded in zip(indexes, loaded_columns, strict=True):
@@ -113,7 +130,7 @@ def vectors(
                 trained = find_parts(model, names, loaded.adapter, index.record["hooked"])
                 with only_graph(model, trained):
                     each = torch.cat(
-                        [_gradient(one, loaded, model, trained, projector) for one in part]
+                        [_gradient(one, loaded, model, trained, projector, measure) for one in part]
                     )
             total += unit(each)[0].sum(0).cpu()
             told(len(part))
@@ -133,13 +150,23 @@ def projector_of(index: Index, device: torch.device) -> Projector:
 
 
 def _gradient(
-    asked: Asked, loaded: ColumnModel, model: Any, trained: Any, projector: Projector
+    asked: Asked,
+    loaded: ColumnModel,
+    model: Any,
+    trained: Any,
+    projector: Projector,
+    measure: Measure,
 ) -> Tensor:
-    """[1, dims]: of minus the log-probability of what is asked, less that of `against`."""
+    """[1, dims]: of minus the log-odds of what is asked; of one answer over another, of what the
+    first's log-probability has over that of the second."""
+    if asked.against is not None:
+        measure = log_probability
 
     def of(answer: str, span: tuple[int, int] | None) -> Tensor:
         sequence = encoded(asked, answer, span, loaded)
-        return row_gradients(trained, projector, 1, lambda _: -_logps(model, sequence).sum())
+        return row_gradients(
+            trained, projector, 1, lambda _: -measure(_logps(model, sequence)).sum()
+        )
 
     found = of(asked.answer, asked.span)
     return found if asked.against is None else found - of(asked.against, None)

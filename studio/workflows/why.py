@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from studio.attribution.index_files import opened
 from studio.attribution.request import (
     FINAL,
     MOST_TARGETS,
@@ -83,7 +84,8 @@ def cost(run: Run, spec: IndexSpec | None = None) -> str:
     """What the first question to a run costs, in a sentence; empty where its index is there."""
     spec = spec or default_spec(run)
     folders = [run.folder / "attribution" / spec.name(point) for point in spec.points]
-    if all((folder / "index.json").is_file() for folder in folders):
+    found = [opened(folder) for folder in folders]
+    if all(index is not None and index.complete for index in found):
         return ""
     rows = int((run.data.get("rows") or {}).get("train", 0))
     size = bytes_text(rows * len(spec.points) * (2 * spec.dims + 16))
@@ -91,8 +93,8 @@ def cost(run: Run, spec: IndexSpec | None = None) -> str:
     seconds = run.train_seconds / epochs * len(spec.points)
     time = f", about {duration_text(seconds)} (one epoch)" if seconds else ""
     return (
-        f"The first question reads all {thousands(rows)} rows once{time}, and keeps {size} in the "
-        "run's folder."
+        f"The first question reads all {thousands(rows)} rows once{time} in the memory that "
+        f"training took, and keeps {size} in the run's folder."
     )
 
 

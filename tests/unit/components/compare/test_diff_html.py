@@ -31,5 +31,10 @@ def test_tokens_say_by_how_much():
     assert "<img" not in markup and 'class="token up" style="--s:0.50"' in markup
     assert "log-ratio +1.50" in markup and "implicit reward +0.15" in markup
     assert "60.7 %" in markup  # exp(-0.5)
+    assert "data-letter" not in markup
+    asked = diff_html.tokens(reading, ("B", f"{EVIL} more"))
+    assert f'data-letter="B" data-start="0" data-end="{len(EVIL)}"' in asked
+    assert "data-letter" not in diff_html.tokens(reading, ("B", "Another text."))  # not its token
+    assert "data-letter" not in diff_html.tokens(reading, ("A", EVIL))  # the base's
     gone = AnswerReading(("base",), [], (None,), (None,), ("It is gone.",))
     assert "base: It is gone." in diff_html.tokens(gone)

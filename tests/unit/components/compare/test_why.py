@@ -48,6 +48,7 @@ def test_rows_are_escaped_and_the_shared_words_lit():
     checks = [Check(cast(Run, SimpleNamespace(name=EVIL)), 2, 0.6, None)]
     markup = why_html.report({**FOUND, "name": "first"}, 0.4, checks)
     assert "<img" not in markup
+    assert 'data-open="4" data-dataset="dataset-1"' in markup  # its place in Data, one click away
     assert "<mark>hedgehog</mark>" in markup and "row 5 \N{MIDDLE DOT} 2 votes, 100" in markup
     assert "0.40 nats a token under first" in markup and "learned in parent" in markup
     assert "0.60 (+0.20); no duel of the two yet" in markup

@@ -60,5 +60,5 @@ def test_a_ranking_of_this_dataset_stays_and_its_worst_rows_make_a_dataset(view,
     found = Ranking("run-1", dataset.id, "help", tuple(range(6)), (-0.1,) * 6)
     assert view.opened(Subject(dataset_id=dataset.id), found) == {view.widgets.said: ""}
     monkeypatch.setattr(view.studio.runs, "get", lambda name: type("Run", (), {"name": "first"}))
-    said, (made, _) = view.remove(found, 2)
+    said, (made, *_) = view.remove(found, 2)
     assert said == "" and view.studio.datasets.get(made).rows["train"] == 4
