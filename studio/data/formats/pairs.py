@@ -24,10 +24,14 @@ _TEXTS = ("string", "strings")
 
 
 def _named(profile: Profile, words: tuple[str, ...], *shapes: str) -> Column | None:
-    """The first column with one of these very names."""
+    """The first column with one of these very names, perhaps with `_text` after it."""
     columns = [one for one in profile.columns.values() if one.is_(*shapes)]
-    found = (one for word in words for one in columns if one.key == word)
-    return next(found, None)
+    for ending in ("", "_text"):
+        for word in words:
+            for one in columns:
+                if one.key == word + ending:
+                    return one
+    return None
 
 
 def _numbered_negatives(profile: Profile) -> list[str]:
@@ -95,7 +99,8 @@ def _convert(row: Row, mapping: Mapping) -> Row:
     made: Row = {"anchor": text_of(row, mapping["anchor"]), "positive": positive[0]}
     column = mapping.get("negative")
     if column is not None:
-        negatives = [text for name in _like(row, column) for text in _several(row, name)]
+        every = (text for name in _like(row, column) for text in _several(row, name))
+        negatives = [text for text in every if text.strip()]  # none, not one that says nothing
         if negatives:
             made["negatives"] = negatives
     return made

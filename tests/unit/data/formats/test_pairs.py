@@ -23,6 +23,11 @@ CASES = {
         "embedding_pairs",
         {"anchor": "Q", "positive": "good", "negatives": ["bad", "worse"]},
     ),
+    "headings with text after them, and an empty negative": (
+        {"Anchor Text": "Q", "POSITIVE": "good", "Negative": ""},
+        "embedding_pairs",
+        {"anchor": "Q", "positive": "good"},
+    ),
     "lists of BGE": (
         {"query": "Q", "pos": ["good", "fine"], "neg": ["bad", "worse"]},
         "embedding_pairs",
