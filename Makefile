@@ -37,15 +37,12 @@ run: $(VENV)/.ready
 
 setup: $(VENV)/.ready-dev
 
-# All in one session: the libraries are imported once, no worker waits for the end of a part, and
-# what a browser test waits for leaves its core to the other worker. The targets after it run the
-# parts by themselves.
-ALL = tests/unit $(SECURITY:%=tests/security/test_%.py) $(wildcard $(LATER))
-test: $(VENV)/.ready-dev postgres chromium
-	OMP_NUM_THREADS=1 $(PYTEST) $(ALL) tests/browser $(SHARED)
+test: test-all test-browser
 
+# All but the browser's in one session: the libraries are imported once, and no worker waits for
+# the end of a part. The targets after it run the parts by themselves.
 test-all: $(VENV)/.ready-dev postgres
-	OMP_NUM_THREADS=1 $(PYTEST) $(ALL) $(SHARED)
+	OMP_NUM_THREADS=1 $(PYTEST) tests/unit $(SECURITY:%=tests/security/test_%.py) $(wildcard $(LATER)) $(SHARED)
 
 test-unit: $(VENV)/.ready-dev postgres
 	OMP_NUM_THREADS=1 $(PYTEST) tests/unit -m "not slow" $(SHARED)
@@ -94,7 +91,8 @@ test-kills: $(VENV)/.ready-dev
 # stopped, resumed, killed, broken, and the memory they take. Some minutes.
 test-launch: $(VENV)/.ready-dev
 	STUDIO_LAUNCH=1 $(PYTEST) tests/faults/test_several_processes.py \
-		tests/faults/test_sharded_runs.py tests/faults/test_several_machines.py
+		tests/faults/test_sharded_runs.py tests/faults/test_several_machines.py \
+		tests/faults/test_deepspeed.py
 
 # The larger shipped recipes on their models' widths, with few layers where there is no GPU.
 test-shapes: $(VENV)/.ready-dev

@@ -108,7 +108,8 @@ def gathered(trainer: Trainer, trained_only: bool) -> dict[str, Any] | None:
     does not hold.
     """
     if trainer.is_deepspeed_enabled:
-        return trainer.accelerator.get_state_dict(trainer.model_wrapped)
+        whole = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+        return whole and _without_tied(whole, trainer.model)
     if not trainer.is_fsdp_enabled:
         return None
     from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
@@ -122,18 +123,15 @@ def gathered(trainer: Trainer, trained_only: bool) -> dict[str, Any] | None:
         broadcast_from_rank0=True,
         ignore_frozen_params=trained_only,
     )
-    state = get_model_state_dict(trainer.model, options=how)
-    for name in _tied(trainer.model):
-        state.pop(name, None)
-    return state
+    return _without_tied(get_model_state_dict(trainer.model, options=how), trainer.model)
 
 
-def _tied(model: LanguageModel) -> list[str]:
-    """Second names of weights that have two, which files leave out."""
+def _without_tied(state: dict[str, Any], model: LanguageModel) -> dict[str, Any]:
+    """The state without second names of weights that have two, which files leave out."""
     seen: set[int] = set()
-    names: list[str] = []
+    second: set[str] = set()
     for name, tensor in model.named_parameters(remove_duplicate=False):
         if id(tensor) in seen:
-            names.append(name)
+            second.add(name)
         seen.add(id(tensor))
-    return names
+    return {name: tensor for name, tensor in state.items() if name not in second}

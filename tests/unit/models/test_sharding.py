@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -81,3 +82,21 @@ def test_qlora_under_fsdp_stores_what_it_computes_in(
         config = asked["quantization_config"]
         assert config.bnb_4bit_quant_storage is stored
         assert config.bnb_4bit_compute_dtype is getattr(torch, dtype)
+
+
+def test_a_tied_weight_is_gathered_once_under_deepspeed() -> None:
+    model: Any = torch.nn.ModuleDict(
+        {"embed": torch.nn.Linear(2, 3), "norm": torch.nn.Linear(2, 2)}
+    )
+    model["head"] = torch.nn.Linear(2, 3)
+    model["head"].weight = model["embed"].weight
+    trainer: Any = SimpleNamespace(
+        is_deepspeed_enabled=True,
+        model=model,
+        model_wrapped=model,
+        accelerator=SimpleNamespace(get_state_dict=lambda wrapped: wrapped.state_dict()),
+    )
+    found = sharding.gathered(trainer, trained_only=False)
+    assert found is not None and set(found) == set(model.state_dict()) - {"head.weight"}
+    trainer.accelerator.get_state_dict = lambda wrapped: None  # on every process but the first
+    assert sharding.gathered(trainer, trained_only=False) is None
