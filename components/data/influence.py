@@ -278,7 +278,8 @@ def listed(name: str, ranking: Ranking, rows: list[dict[str, Any]]) -> str:
             "rows of your own to weigh them by.",
         )
     side = "against" if ranking.by == "help" else "for"
-    items = "".join(row_item(row, link=True) for row in rows)
+    largest = max((abs(row["score"]) for row in rows), default=1.0)
+    items = "".join(row_item(row, link=True, full=largest) for row in rows)
     more = len(ranking.rows) - len(rows)
     rest = f'<p class="none">and {plural(more, "row")} more</p>' if more > 0 else ""
     return f'{head}<ol class="why-rows {side}">{items}</ol>{rest}'

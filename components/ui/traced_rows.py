@@ -19,16 +19,20 @@ element.addEventListener('click', (event) => {
 """For a `gr.HTML` with such rows: a click on a row's place sends its data attributes."""
 
 
-def row_item(row: Mapping[str, Any], link: bool = False, note: str = "") -> str:
+def row_item(
+    row: Mapping[str, Any], link: bool = False, note: str = "", full: float | None = None
+) -> str:
     """A list entry: the score as a bar, the row's texts, and its place.
 
     Args:
-        row: `score` within -1 to 1, `stands_out`, `prompt`, `answer`, `rejected` (optional),
+        row: `score`, a cosine unless `full` is given, `stands_out`, `prompt`, `answer`, `rejected` (optional),
             `shared` words to mark, `dataset`, and `row`, counted from 0.
         link: whether its place opens the row, by `data-open` and `data-dataset` attributes.
         note: said after its place.
+        full: the size of a score that fills its bar.
     """
-    share = min(1.0, abs(row["score"]))
+    share = min(1.0, abs(row["score"]) / (full or 1.0))
+    told = "cosine" if full is None else "score"
     kind = "" if row["stands_out"] else " faint"
     shared = row.get("shared", ())
     over = (
@@ -44,7 +48,7 @@ def row_item(row: Mapping[str, Any], link: bool = False, note: str = "") -> str:
         opens = f'data-open="{row["row"]}"{whose} title="Open this row in Data"'
         place = f'<button type="button" class="why-open" {opens}>{place}</button>'
     return (
-        f'<li class="why-row{kind}"><span class="why-bar" title="cosine {row["score"]:+.3f}">'
+        f'<li class="why-row{kind}"><span class="why-bar" title="{told} {row["score"]:+.3f}">'
         f'<i style="width:{share * 100:.0f}%"></i></span><b>{row["score"]:+.2f}</b>'
         f'<div dir="auto"><p class="why-asked">{_lit(row["prompt"], shared)}</p>'
         f"<p>{_lit(row['answer'], shared)}</p>{over}"

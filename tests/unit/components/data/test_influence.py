@@ -41,6 +41,12 @@ def test_rows_are_escaped_counted_and_open_by_their_place():
     assert "learned least" in influence.listed("first", own, ROWS)
 
 
+def test_the_largest_score_fills_its_bar():
+    rows = [{**ROWS[0], "score": score} for score in (-3.5, -1.75)]
+    markup = influence.listed("first", HELP, rows)
+    assert "width:100%" in markup and "width:50%" in markup and "cosine" not in markup
+
+
 def test_what_to_do_first_is_said(view: InfluenceHandlers):
     widgets = view.widgets
     assert view.opened(Subject(), None)[widgets.list] == NO_DATASET
