@@ -25,8 +25,8 @@ def row_item(
     """A list entry: the score as a bar, the row's texts, and its place.
 
     Args:
-        row: `score`, a cosine unless `full` is given, `stands_out`, `prompt`, `answer`, `rejected` (optional),
-            `shared` words to mark, `dataset`, and `row`, counted from 0.
+        row: `score`, a cosine unless `full` is given, `stands_out`, `prompt`, `answer`, `rejected`
+            (optional), `shared` words to mark, `dataset`, and `row`, counted from 0.
         link: whether its place opens the row, by `data-open` and `data-dataset` attributes.
         note: said after its place.
         full: the size of a score that fills its bar.
