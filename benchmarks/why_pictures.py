@@ -143,6 +143,7 @@ def influence(page: Page) -> None:
 
 def votes(page: Page) -> None:
     open_tab(page, "Label")
+    page.wait_for_timeout(3000)
     page.get_by_role("tab", name="Rounds").click()
     fold = page.get_by_text("Votes behind a preference")
     fold.wait_for(timeout=_SLOW)
