@@ -79,8 +79,9 @@ def open_tab(page: Page, tab: str) -> None:
     chosen = page.get_by_role("tab", name=tab, exact=True)
     if chosen.first.is_visible():
         return chosen.first.click()
-    page.locator(".overflow-menu > button").first.click()
-    page.locator(".overflow-dropdown").get_by_text(tab, exact=True).click()
+    page.locator(".overflow-menu > button").filter(visible=True).last.click()
+    menu = page.locator(".overflow-dropdown").filter(visible=True)
+    menu.get_by_text(tab, exact=True).click()
 
 
 def token_view(page: Page) -> None:
