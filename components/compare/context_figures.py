@@ -69,6 +69,7 @@ def needles(found: Mapping[str, Any]) -> Figure | None:
             z=shares,
             text=[[f"{100 * share:.0f}" for share in row] for row in shares],
             texttemplate="%{text}",
+            textfont={"size": 9},  # the same in all grids, however narrow
             customdata=details,
             hovertemplate="%{y} tokens, fact %{x} deep: %{customdata[0]} of %{customdata[1]} found"
             "<br>95 % interval %{customdata[2]}"
@@ -85,7 +86,7 @@ def needles(found: Mapping[str, Any]) -> Figure | None:
     digits = "digit" if found["digits"] == 1 else "digits"
     keys = f"Pass keys of {found['digits']} {digits}"
     hidden = "Facts" if found["facts"] else keys
-    layout = {**LAYOUT, "margin": {**LAYOUT["margin"], "t": 64, "l": 60}}
+    layout = {**LAYOUT, "margin": {**LAYOUT["margin"], "t": 64, "l": 60, "b": 48}}
     figure.update_layout(
         **layout,
         height=_HEIGHT,
