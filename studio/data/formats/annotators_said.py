@@ -26,6 +26,7 @@ class Said:
     scores: dict[str, list[float]] = field(default_factory=dict)
     written: dict[str, list[str]] = field(default_factory=dict)
     ranked: list[str] = field(default_factory=list)
+    ranked_fields: list[str] = field(default_factory=list)
     places: list[list[float]] = field(default_factory=list)
     unread: Counter[str] = field(default_factory=Counter)
 
@@ -48,7 +49,7 @@ class Said:
         fits = len(named) == len(place) > 2 and all(isinstance(text, str) for text in texts)
         if not fits or (self.ranked and self.ranked != texts):
             return False
-        self.ranked = texts
+        self.ranked, self.ranked_fields = texts, named
         self.places.append([place[name] for name in named])
         return True
 
@@ -61,7 +62,7 @@ class Said:
     def row(self) -> Row:
         """The fields, and what was said in columns beside them."""
         # Fields that were ranked stand in `answers`.
-        row = {name: held for name, held in self.fields.items() if held not in self.ranked}
+        row = {name: held for name, held in self.fields.items() if name not in self.ranked_fields}
         if self.votes:
             row["votes"] = self.votes
         single = "choice" if self.votes else "label"

@@ -206,6 +206,13 @@ def test_three_ranked_fields_of_label_studio_make_the_first_and_the_last_a_pair(
     assert found.sample[0]["rejected"][0]["content"] == "Dunno."
 
 
+def test_a_field_that_says_what_a_ranked_answer_says_stays():
+    said = Said({"prompt": "Dunno.", **THREE})
+    assert said.ranks_fields({"response1": 2, "response2": 1, "response3": 3})
+    row = said.row()
+    assert (row["prompt"], row["ranks"]) == ("Dunno.", [2, 1, 3]) and "response1" not in row
+
+
 def test_places_are_averaged():
     said = Said({}, ranked=["x", "y", "z"], places=[[2, 3, 1], [3, 2, 1]])
     assert said.row() == {"answers": ["x", "y", "z"], "ranks": [2.5, 2.5, 1.0]}
