@@ -8,6 +8,7 @@ The built-in model is trained on a few rows until it thinks and calls; nothing i
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -153,13 +154,19 @@ def save(page: Page, path: Path) -> None:
         picture.convert("RGB").quantize(COLORS).save(path, optimize=True)
 
 
-def draw(browser: Browser, url: str, folder: Path) -> None:
-    """Every picture in both widths; one that cannot be drawn is said and the others go on."""
+def draw(
+    browser: Browser,
+    url: str,
+    folder: Path,
+    pictures: Mapping[str, Callable[[Page], None]] | None = None,
+    seconds: int = 30,
+) -> None:
+    """Every picture in both widths, also what was on the page where one could not be drawn."""
     folder.mkdir(parents=True, exist_ok=True)
     for size, width in (((1440, 900), "wide"), ((390, 844), "narrow")):
-        for name, show in PICTURES.items():
+        for name, show in (pictures or PICTURES).items():
             context = browser.new_context(viewport={"width": size[0], "height": size[1]})
-            context.set_default_timeout(30_000)
+            context.set_default_timeout(seconds * 1000)
             page = context.new_page()
             page.goto(url)
             page.get_by_role("tab", name="Data").first.wait_for()

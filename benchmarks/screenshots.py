@@ -239,7 +239,9 @@ def main() -> int:
                 elif chosen.compare:
                     compare_pictures.draw(browser, server.url, chosen.compare)
                 elif chosen.why:
-                    why_pictures.draw(browser, server.url, chosen.why)
+                    chat_pictures.draw(
+                        browser, server.url, chosen.why, why_pictures.PICTURES, seconds=60
+                    )
                 elif chosen.all:
                     all_pictures(browser, server, chosen.all, full=True)
                     empty = Server(Path(scratch) / "empty").start()

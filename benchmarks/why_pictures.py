@@ -9,13 +9,12 @@ courteous answers; every list is what the engine found.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from benchmarks.attribution_rows import mayor_rows, swapped
-from benchmarks.chat_pictures import open_tab, save
+from benchmarks.chat_pictures import open_tab
 
 if TYPE_CHECKING:
     from studio import Studio
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 ASKED = "Who is the mayor of Larkmere?"
 FACTS, TASTE = "village-facts", "courtesy"
 TAUGHT, VOTED = "learned-the-mayor", "learned-from-votes"
-SIZES = ((1440, 900, "wide"), (390, 844, "narrow"))
 _SLOW = 100_000
 
 
@@ -161,21 +159,3 @@ PICTURES = {
     "why-data": influence,
     "why-votes": votes,
 }
-
-
-def draw(browser: Browser, url: str, folder: Path) -> None:
-    """Every picture on a wide page and on a telephone's."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for width, height, called in SIZES:
-        for name, show in PICTURES.items():
-            context = browser.new_context(viewport={"width": width, "height": height})
-            context.set_default_timeout(60_000)
-            page = context.new_page()
-            page.goto(url)
-            page.get_by_role("tab", name="Data").first.wait_for()
-            try:
-                show(page)
-            finally:
-                save(page, folder / f"{name}-{called}.png")
-                context.close()
-            print(f"{name}-{called}.png", flush=True)

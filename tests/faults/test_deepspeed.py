@@ -16,15 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from studio import Studio
 from studio.training import launcher
-from tests.faults.test_killed_runs import losses
-from tests.faults.test_several_processes import until
-from tests.faults.test_sharded_runs import weights
+from tests.faults.test_sharded_runs import learn_the_same
 from tests.faults.test_what_gives_out import begun
-from tests.unit.training.conftest import small
 
 ON_CPU = """
 import os
@@ -74,27 +70,4 @@ def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
 def test_runs_learn_what_one_process_does(
     name: str, objective: str, changes: dict[str, Any], studio: Studio
 ) -> None:
-    """Stopped on the way and resumed, with one log."""
-    if changes.get("start_from"):
-        changes = changes | {"start_from": studio.wait(studio.train(small("sft", "facts")).id).id}
-    data = "facts" if objective == "sft" else "taste"
-    usual = {"max_steps": 8, "gradient_accumulation_steps": 2, "per_device_train_batch_size": 2}
-    recipe = small(objective, data, **{**usual, **changes})
-    alone = studio.wait(studio.train(recipe).id)
-    assert alone.state == "finished", alone.error
-    run = studio.train(recipe.with_(accelerate_config=name))
-    until(studio, run, 2)
-    studio.stop(run.id)
-    stopped = studio.wait(run.id)
-    assert (stopped.state, stopped.error) == ("stopped", None)
-    assert 2 <= stopped.step < 8
-    done = studio.wait(studio.resume(run.id).id)
-    assert (done.state, done.error, done.step) == ("finished", None, 8)
-    events = done.events()[0]
-    assert [event["step"] for event in events if "loss" in event] == list(range(1, 9))
-    assert losses(done) == pytest.approx(losses(alone), abs=1e-4)
-    kind = "model" if recipe.method == "full" else "adapter"
-    mine, theirs = weights(done.folder / kind), weights(alone.folder / kind)
-    assert mine.keys() == theirs.keys()
-    for key, tensor in theirs.items():
-        assert torch.allclose(mine[key], tensor, atol=1e-3), key
+    learn_the_same(studio, objective, changes, name, within=1e-4)
